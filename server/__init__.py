@@ -1,0 +1,1 @@
+"""Serves the ONNX artefact. Imports no torch, timm, evidently or stages."""

@@ -1,0 +1,118 @@
+"""The artefact: one ONNX file that knows everything needed to use it.
+
+Input `images`: `uint8 [batch, height, width, 3]`, RGB as `server.image` makes it. Outputs
+`probabilities`: `float32 [batch, classes]`, calibrated, and `embedding`: `float32 [batch,
+features]`, pooled. What the file says of itself is in `Metadata`.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from server.errors import ModelError, UserError
+from server.image import Pixels, ResizeFilter, ResizeMode, Resizer
+from server.providers import open_session
+
+SCHEMA_VERSION = 1
+MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """The `metadata_props` of the artefact, contract version 1.
+
+    No revision and no time: equal inputs must give equal bytes.
+    """
+
+    schema_version: int
+    classes: list[str]
+    image_size: int
+    resize_mode: ResizeMode
+    resize_filter: ResizeFilter
+    architecture: str
+    precision: str
+    temperature: float
+    abstain_threshold: float
+    validation_metrics: dict[str, float]
+    reference: dict[str, Any]
+    golden_image: str  # a PNG, base64
+    golden_probabilities: list[float]
+    data_hash: str
+    parameters: dict[str, dict[str, Any]]
+    versions: dict[str, str]
+
+    def to_properties(self) -> dict[str, str]:
+        """Return each field as a string, JSON but for plain strings."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: str(value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_properties(cls, properties: dict[str, str]) -> Self:
+        """Read what `to_properties` wrote, or raise `ModelError`."""
+        if "schema_version" not in properties:
+            raise ModelError("an ONNX file, but not one of this pipeline (no schema_version)")
+        if properties["schema_version"] != str(SCHEMA_VERSION):
+            raise ModelError(
+                f"schema version {properties['schema_version']}, this code reads {SCHEMA_VERSION}; "
+                "export the model and run the server from the same release"
+            )
+        types = {"resize_mode": ResizeMode, "resize_filter": ResizeFilter}
+        types |= dict.fromkeys(("architecture", "precision", "golden_image", "data_hash"), str)
+        try:
+            values = {
+                field.name: types.get(field.name, json.loads)(properties[field.name])
+                for field in fields(cls)
+            }
+        except KeyError as error:
+            raise ModelError(f"metadata {error} is missing; export the model again") from None
+        except ValueError as error:
+            raise ModelError(f"metadata cannot be read ({error}); export the model again") from None
+        return cls(**values)
+
+
+class Classifier:
+    """Answers with the probabilities and embeddings of images."""
+
+    def __init__(self, path: Path) -> None:
+        """Load `path`, or raise `ModelError` saying what to do about it."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            raise ModelError(f"{path}: no model there; {MISSING}") from None
+        try:
+            self.session = open_session(data)
+            found = self.session.get_modelmeta().custom_metadata_map
+            self.metadata = Metadata.from_properties(found)
+        except UserError as error:
+            raise ModelError(f"{path}: {error}") from None
+        except Exception:  # ONNX Runtime has no base class for its errors
+            raise ModelError(f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}") from None
+        self.name = hashlib.sha256(data).hexdigest()[:12]
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that is really in use."""
+        return str(self.session.get_providers()[0])
+
+    @property
+    def resizer(self) -> Resizer:
+        """What makes this model's input out of a decoded picture."""
+        card = self.metadata
+        return Resizer(size=card.image_size, mode=card.resize_mode, filter=card.resize_filter)
+
+    def __call__(self, images: Pixels) -> tuple[Floats, Floats]:
+        """Return probabilities `[n, classes]` and embeddings `[n, features]` of `[n, h, w, 3]`."""
+        probabilities, embedding = self.session.run(
+            ["probabilities", "embedding"], {"images": images}
+        )
+        return probabilities, embedding

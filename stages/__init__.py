@@ -1,0 +1,1 @@
+"""The pipeline: one small script a stage, declared in dvc.yaml."""

@@ -1,0 +1,44 @@
+"""How a stage is called: a typed function becomes a command line with one-line errors.
+
+DVC turns a section of params.yaml into options (`${train}` becomes `--lr 0.001 --no-amp`), so the
+signature of a stage is the schema of its parameters.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from server.errors import UserError
+
+
+def run(main: Callable[..., None]) -> NoReturn:
+    """Run `main` with the options of the command line, and exit.
+
+    A mistake of the user's is one line on stderr and exit code 2; anything else is a bug of ours
+    and keeps its traceback.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(
+        help=main.__doc__,
+        # DVC writes --on_bad_image, Typer knows --on-bad-image
+        context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+    )(main)
+    try:
+        sys.exit(app(standalone_mode=False))
+    except (TyperException, UserError) as error:
+        fail(error.format_message() if isinstance(error, TyperException) else str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one line what is wrong, and exit with 2."""
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)
+
+
+def parameters(options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a stage's `locals()` that are parameters, so not paths, in JSON's types."""
+    return {name: value for name, value in options.items() if not isinstance(value, Path)}

@@ -1,0 +1,32 @@
+"""How good probabilities are, by scikit-learn's definitions."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
+
+Labels = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.floating[Any]]
+
+
+def scores(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
+    """Score probabilities `[n, classes]` against class indices `[n]`.
+
+    accuracy; balanced_accuracy: mean recall of the classes that occur; macro_f1: mean F1 of the
+    classes that occur; roc_auc: mean over classes of one against the rest, left out where no class
+    has both kinds of example.
+    """
+    predicted = probabilities.argmax(axis=1)
+    there = np.unique(labels)
+    averaged: dict[str, Any] = {"labels": there, "average": "macro", "zero_division": 0}
+    result = {
+        "accuracy": accuracy_score(labels, predicted),
+        "balanced_accuracy": recall_score(labels, predicted, **averaged),
+        "macro_f1": f1_score(labels, predicted, **averaged),
+    }
+    if len(there) > 1:
+        result["roc_auc"] = np.mean(
+            [roc_auc_score(labels == index, probabilities[:, index]) for index in there]
+        )
+    return {name: round(float(value), 6) for name, value in result.items()}
