@@ -81,7 +81,11 @@ class Metadata:
 
 
 class Classifier:
-    """Answers with the probabilities and embeddings of images."""
+    """Answers with the probabilities and embeddings of images.
+
+    `name`: the first 12 digits of the file's SHA-256. `provider`: the execution provider that is
+    really in use. `fallback`: why it is not CUDA, or None.
+    """
 
     def __init__(self, path: Path) -> None:
         """Load `path`, or raise `ModelError` saying what to do about it."""
@@ -90,19 +94,17 @@ class Classifier:
         except OSError:
             raise ModelError(f"{path}: no model there; {MISSING}") from None
         try:
-            self.session = open_session(data)
-            found = self.session.get_modelmeta().custom_metadata_map
+            opened = open_session(data)
+            found = opened.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(found)
         except UserError as error:
             raise ModelError(f"{path}: {error}") from None
         except Exception:  # ONNX Runtime has no base class for its errors
             raise ModelError(f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}") from None
+        self.session = opened.session
+        self.provider = opened.provider
+        self.fallback = opened.fallback
         self.name = hashlib.sha256(data).hexdigest()[:12]
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that is really in use."""
-        return str(self.session.get_providers()[0])
 
     @property
     def resizer(self) -> Resizer:

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+from dataclasses import dataclass
 
 import onnxruntime
 
@@ -11,18 +12,29 @@ CPU = "CPUExecutionProvider"
 logger = logging.getLogger(__name__)
 
 
-def open_session(model: bytes) -> onnxruntime.InferenceSession:
-    """Open `model` on CUDA, or on the CPU with a warning that says why not.
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A session, and why it does not run on CUDA where it does not."""
 
-    The provider in use is `session.get_providers()[0]`. `onnxruntime.get_available_providers`
-    is no guide: it names what was compiled in, also on a machine without a GPU.
+    session: onnxruntime.InferenceSession
+    fallback: str | None
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that is really in use."""
+        return str(self.session.get_providers()[0])
+
+
+def open_session(model: bytes) -> Opened:
+    """Open `model` on CUDA, or on the CPU with a warning that says why.
+
+    `onnxruntime.get_available_providers` is no guide to what will run: it names what was compiled
+    in, also on a machine without a GPU.
     """
     if not cuda_driver():
-        logger.warning("no CUDA driver (libcuda.so.1) on this machine: running on the CPU")
-        return _session(model, [CPU])
+        return _on_cpu(model, "no CUDA driver (libcuda.so.1) on this machine")
     if CUDA not in onnxruntime.get_available_providers():
-        logger.warning("this build of onnxruntime has no CUDA provider: running on the CPU")
-        return _session(model, [CPU])
+        return _on_cpu(model, "this build of onnxruntime has no CUDA provider")
     onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
     # HEURISTIC: the default searches all algorithms, again for each new batch size. Without TF32
     # the answers stay within the tolerance that export-onnx proved.
@@ -30,11 +42,16 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
     try:
         session = _session(model, [cuda, CPU])
     except Exception as error:  # a driver that is too old, no device, no memory on it
-        logger.warning("CUDA did not start (%s): running on the CPU", error)
-        return _session(model, [CPU])
+        return _on_cpu(model, f"CUDA did not start ({error})")
     if session.get_providers()[0] != CUDA:
-        logger.warning("CUDA did not start (its libraries did not load): running on the CPU")
-    return session
+        return _on_cpu(model, "CUDA did not start (its libraries did not load)")
+    return Opened(session=session, fallback=None)
+
+
+def _on_cpu(model: bytes, reason: str) -> Opened:
+    session = _session(model, [CPU])
+    logger.warning("running on the CPU: %s", reason)
+    return Opened(session=session, fallback=reason)
 
 
 def cuda_driver() -> bool:

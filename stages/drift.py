@@ -5,6 +5,7 @@ network knows by heart.
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,11 +76,13 @@ def _judge(
         cat_method=CATEGORY_TEST,
         cat_threshold=class_threshold,
     )
-    snapshot = Report([preset], include_tests=True).run(
-        EvidentlyDataset.from_pandas(now, data_definition=definition),
-        EvidentlyDataset.from_pandas(before, data_definition=definition),
-    )
-    found = snapshot.dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # correlations of constant columns, which nobody asked for
+        snapshot = Report([preset], include_tests=True).run(
+            EvidentlyDataset.from_pandas(now, data_definition=definition),
+            EvidentlyDataset.from_pandas(before, data_definition=definition),
+        )
+        found, page = snapshot.dict(), snapshot.get_html_str(as_iframe=False)
     failed = {
         test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in found["tests"]
     }
@@ -93,7 +96,7 @@ def _judge(
         for metric in found["metrics"]
         if metric["config"]["type"].endswith(":ValueDrift")
     }
-    return verdicts, stable(snapshot.get_html_str(as_iframe=False))
+    return verdicts, stable(page)
 
 
 if __name__ == "__main__":
