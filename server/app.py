@@ -34,11 +34,11 @@ class Routes:
         data = await _image_bytes(request)
         return JSONResponse(await run_in_threadpool(self._classify, data))
 
-    async def classes(self, request: Request) -> JSONResponse:
+    async def classes(self, _: Request) -> JSONResponse:
         """List the classes in index order."""
         return JSONResponse({"classes": self.classifier.metadata.classes})
 
-    async def health(self, request: Request) -> JSONResponse:
+    async def health(self, _: Request) -> JSONResponse:
         """Say, to people, what is running and where."""
         answer: dict[str, Any] = {
             "status": "ok",

@@ -66,10 +66,10 @@ class Metadata:
                 f"schema version {properties['schema_version']}, this code reads {SCHEMA_VERSION}; "
                 "export the model and run the server from the same release"
             )
-        types = {"resize_mode": ResizeMode, "resize_filter": ResizeFilter}
+        types: dict[str, Any] = {"resize_mode": ResizeMode, "resize_filter": ResizeFilter}
         types |= dict.fromkeys(("architecture", "precision", "golden_image", "data_hash"), str)
         try:
-            values = {
+            values: dict[str, Any] = {
                 field.name: types.get(field.name, json.loads)(properties[field.name])
                 for field in fields(cls)
             }
@@ -100,7 +100,9 @@ class Classifier:
         except UserError as error:
             raise ModelError(f"{path}: {error}") from None
         except Exception:  # ONNX Runtime has no base class for its errors
-            raise ModelError(f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}") from None
+            raise ModelError(
+                f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}"
+            ) from None
         self.session = opened.session
         self.provider = opened.provider
         self.fallback = opened.fallback

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from server.errors import ImageError
 
@@ -80,10 +80,7 @@ def decode(data: bytes) -> Decoded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
             with Image.open(io.BytesIO(data), formats=FORMATS) as source:
-                if source.width * source.height > MAX_PIXELS:
-                    raise ImageError(
-                        f"{source.width} x {source.height} pixels, over the limit of {MAX_PIXELS:,}"
-                    )
+                _check_size(source)
                 mode, form = source.mode, source.format or ""
                 source.load()
                 return Decoded(picture=_rgb(_upright(source)), mode=mode, format=form)
@@ -91,11 +88,18 @@ def decode(data: bytes) -> Decoded:
         raise
     except Image.DecompressionBombError:
         raise ImageError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
     except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
+
+
+def _check_size(picture: Image.Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(
+            f"{picture.width} x {picture.height} pixels, over the limit of {MAX_PIXELS:,}"
+        )
 
 
 def _upright(picture: Image.Image) -> Image.Image:

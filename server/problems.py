@@ -28,7 +28,7 @@ def problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse(content, status_code=status, media_type="application/problem+json")
 
 
-def http_error(request: Request, error: Exception) -> JSONResponse:
+def http_error(_: Request, error: Exception) -> JSONResponse:
     """Answer what Starlette refuses: unknown paths and methods, bodies too large or torn."""
     assert isinstance(error, HTTPException)
     answer = problem(error.status_code, error.detail)
@@ -36,13 +36,13 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def image_error(request: Request, error: Exception) -> JSONResponse:
+def image_error(_: Request, error: Exception) -> JSONResponse:
     """Answer bytes that are no usable image."""
     assert isinstance(error, ImageError)
     return problem(400, f"image: {error}")
 
 
-def server_error(request: Request, error: Exception) -> JSONResponse:
+def server_error(_: Request, __: Exception) -> JSONResponse:
     """Answer a fault of ours; the traceback is for the log alone."""
     return problem(500, "the server failed; it has been logged")
 

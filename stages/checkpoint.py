@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from server.errors import UserError
-from stages.network import Network, Weights, create
+from stages.network import Network, create
+from stages.weights import Weights
 
 WEIGHTS = "weights.safetensors"
 CARD = "checkpoint.json"
@@ -27,7 +28,9 @@ class Checkpoint:
 
     def save(self, folder: Path, state: dict[str, Tensor]) -> None:
         """Write the network's `state` and this card to `folder`, which exists."""
-        save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, folder / WEIGHTS)
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in state.items()}, folder / WEIGHTS
+        )
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
         (folder / CARD).write_text(text + "\n", encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """What `prepare` writes and every later stage reads: `data/prepared`.
 
-    shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
-    samples.parquet       a row a file of the source, used or not (`SCHEMA`)
-    dataset.json          classes in index order, how images were resized, a hash of it all
+shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
+samples.parquet       a row a file of the source, used or not (`SCHEMA`)
+dataset.json          classes in index order, how images were resized, a hash of it all
 """
 
 import json
@@ -30,7 +30,12 @@ CARD = "dataset.json"
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("path", "class", "slice", "group", "split", "status")]
     + [("pixel_sha256", pa.string()), ("phash", pa.string())]
-    + [("width", pa.int32()), ("height", pa.int32()), ("mode", pa.string()), ("format", pa.string())]
+    + [
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("mode", pa.string()),
+        ("format", pa.string()),
+    ]
     + [(name, pa.float64()) for name in FEATURES]
     + [("shard", pa.int32()), ("index", pa.int64())]
 )

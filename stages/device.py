@@ -46,8 +46,9 @@ def be_deterministic(seed: int) -> None:
     """Make equal inputs give equal bytes on one machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+    torch.use_deterministic_algorithms(mode=True)
+    # nothing here reads memory before it writes it, and filling it first costs time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 

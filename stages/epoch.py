@@ -66,11 +66,12 @@ def fit(
 ) -> Iterator[Epoch]:
     """Yield each epoch when it is over, with the network as it is then."""
     steps = math.ceil(len(train) / batch_size)
+    device = learner.precision.device
     order = np.random.default_rng(seed)
     shuffled = (
         batch
         for _ in range(epochs)
-        for batch in _batches(train, order.permutation(len(train)), batch_size)
+        for batch in _batches(train, order.permutation(len(train)), batch_size, device)
     )
     stream = track(shuffled, what="train", total=steps * epochs, unit="batches")
     for number in range(1, epochs + 1):
@@ -81,25 +82,27 @@ def fit(
         yield Epoch(
             number=number,
             train=learned,
-            validation=_judge(learner.network, validation, device=learner.precision.device),
+            validation=_judge(learner.network, validation, device),
             learning_rate=learner.optimizer.param_groups[0]["lr"],
             seconds=time.monotonic() - start,
             images=len(train),
         )
 
 
-def _batches(split: Split, order: npt.NDArray[np.int64], size: int) -> Iterator[Batch]:
+def _batches(
+    split: Split, order: npt.NDArray[np.int64], size: int, device: torch.device
+) -> Iterator[Batch]:
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
-        yield torch.from_numpy(split.images.take(chosen)), torch.from_numpy(split.labels[chosen])
+        images, labels = split.images.take(chosen), split.labels[chosen]
+        yield torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
 
 
 def _learn(learner: Learner, stream: Iterable[Batch], *, first_step: int) -> Score:
-    device, network = learner.precision.device, learner.network.train()
-    tally = _Tally(device)
+    network = learner.network.train()
+    tally = _Tally(learner.precision.device)
     for step, (images, labels) in enumerate(stream, start=first_step):
         learner.schedule.step_update(step)
-        images, labels = images.to(device), labels.to(device)
         inputs = learner.augment(network.normalise(images))
         with learner.precision.autocast():
             logits = network(inputs)
@@ -110,11 +113,10 @@ def _learn(learner: Learner, stream: Iterable[Batch], *, first_step: int) -> Sco
 
 
 @torch.inference_mode()
-def _judge(network: Network, split: Split, *, device: torch.device) -> Score:
+def _judge(network: Network, split: Split, device: torch.device) -> Score:
     network.eval()
     tally = _Tally(device)
-    for images, labels in _batches(split, np.arange(len(split)), JUDGE_BATCH):
-        images, labels = images.to(device), labels.to(device)
+    for images, labels in _batches(split, np.arange(len(split)), JUDGE_BATCH, device):
         logits = network(network.normalise(images))
         tally.add(logits, labels, cross_entropy(logits, labels))
     return tally.score()

@@ -39,7 +39,9 @@ def main(
     probabilities = matrix(table, "probabilities")
     overall = scores(test.labels, probabilities)
     by_slice = _by_slice(test, probabilities)
-    write_json(metrics, {"images": len(test), **overall, **({"slice": by_slice} if by_slice else {})})
+    write_json(
+        metrics, {"images": len(test), **overall, **({"slice": by_slice} if by_slice else {})}
+    )
     with whole(predictions) as draft:
         pyarrow.csv.write_csv(_answers(table, probabilities, test.classes), draft)
     with whole(roc) as draft:

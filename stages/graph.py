@@ -14,7 +14,7 @@ OUTPUTS = ("probabilities", "embedding")
 
 
 class Graph(nn.Module):
-    """Everything between a picture and an answer: scaling, layout, network, temperature, softmax."""
+    """All between a picture and an answer: scaling, layout, network, temperature, softmax."""
 
     temperature: Tensor
 
@@ -25,7 +25,7 @@ class Graph(nn.Module):
         self.register_buffer("temperature", torch.tensor(temperature))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]` and embedding `[n, features]`."""
+        """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]`, embedding `[n, features]`."""
         embedding = self.network.embed(self.network.normalise(images))
         logits = self.network.logits(embedding)
         return torch.softmax(logits / self.temperature, dim=1), embedding

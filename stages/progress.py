@@ -27,7 +27,9 @@ def track(items: Iterable[T], *, what: str, total: int, unit: str) -> Iterator[T
             if time.monotonic() - shown > EVERY:
                 shown = time.monotonic()
                 left = (shown - start) * (total - done) / done
-                print(f"{what}: {done:,} of {total:,}, {speed(done)}, {left:.0f} s left", flush=True)
+                print(
+                    f"{what}: {done:,} of {total:,}, {speed(done)}, {left:.0f} s left", flush=True
+                )
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(

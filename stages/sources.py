@@ -5,7 +5,11 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from server.errors import UserError
+
+FEWEST_CLASSES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +35,7 @@ def find(source: Path) -> list[Labelled]:
             "(`dvc add` it first) or a descriptor such as data/solar-cells.yaml"
         )
     classes = sorted({labelled.label for labelled in found})
-    if len(classes) < 2:
+    if len(classes) < FEWEST_CLASSES:
         raise UserError(
             f"prepare.source={source}: {len(classes)} class ({', '.join(classes) or 'none'}), "
             "at least 2 are needed; make one folder a class"
@@ -54,8 +58,6 @@ def _class_folders(source: Path) -> list[Labelled]:
 
 def _packaged(descriptor: Path) -> list[Labelled]:
     """Read a data set that a Python package ships; the descriptor says how."""
-    import yaml
-
     card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
     package, version = card["package"], card["version"]
     try:
@@ -67,7 +69,8 @@ def _packaged(descriptor: Path) -> list[Labelled]:
             f"{descriptor}: needs {package} {version}, installed is {installed}; run `make install`"
         )
     spec = importlib.util.find_spec(card["module"])
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     labels = Path(spec.origin).parent / card["labels"]
     found = []
     for line in labels.read_text(encoding="utf-8").splitlines():
@@ -75,7 +78,9 @@ def _packaged(descriptor: Path) -> list[Labelled]:
         value = float(row["label"])
         label = next(name for name, bound in card["classes"].items() if value < bound)
         file = labels.parent / row["image"]
-        found.append(Labelled(file=file, path=row["image"], label=label, slice=row.get("slice", "")))
+        found.append(
+            Labelled(file=file, path=row["image"], label=label, slice=row.get("slice", ""))
+        )
     return found
 
 

@@ -28,7 +28,9 @@ def stratified(
     Within each pair of class and slice the members are put in the order of a seeded hash and cut
     by the fractions, so that neither the order nor the names of files matter.
     """
-    if not (0 < validation_fraction and 0 < test_fraction and validation_fraction + test_fraction < 1):
+    if not (
+        validation_fraction > 0 and test_fraction > 0 and validation_fraction + test_fraction < 1
+    ):
         raise UserError(
             f"prepare.validation_fraction={validation_fraction} and prepare.test_fraction="
             f"{test_fraction}: each must be above 0 and their sum below 1"

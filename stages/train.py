@@ -22,9 +22,10 @@ from stages.curves import Curves
 from stages.dataset import Dataset
 from stages.device import Device, be_deterministic, choose, describe, keep_memory
 from stages.epoch import Epoch, Learner, fit
-from stages.network import Weights, create
+from stages.network import create
 from stages.output import whole, write_json
 from stages.precision import Precision
+from stages.weights import Weights
 
 PACKAGES = ("torch", "timm")
 

@@ -1,0 +1,49 @@
+# `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
+
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DO_NOT_TRACK := 1
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro serve test lint check-lock lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv from requirements.lock
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$$($(PYTHON) --version) will not do; try: make install PYTHON=python3.12" >&2; exit 2; }
+	@echo "Installing $$(grep -c '==' requirements.lock) packages into .venv: about 7 GB with CUDA, some minutes."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
+	@dvc repro
+
+serve: install ## serve data/model/model.onnx on port 8000
+	@python -m server
+
+test: install lint check-lock ## all checks and tests
+	@pytest --cov --cov-report=term
+
+lint: install ## ruff, mypy and the import contracts
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports
+
+check-lock: install ## say whether dvc.lock is behind the code and the parameters
+	@state=$$(dvc repro --allow-missing --dry 2>&1); \
+	if [ $$? -ne 0 ] || echo "$$state" | grep -q -e '^Running stage' -e 'is cached'; then \
+		echo "dvc.lock is behind the code or params.yaml: run \`dvc repro\` and commit dvc.lock, metrics and plots" >&2; \
+		exit 1; \
+	fi
+
+lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 takes the newest
+	@uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade) \
+		pyproject.toml --group dev --output-file requirements.lock
