@@ -17,7 +17,7 @@ from server.classifier import Classifier
 from server.errors import UserError
 from server.features import FEATURES
 from stages.command import run
-from stages.dataset import Dataset
+from stages.dataset import Dataset as Prepared
 from stages.output import whole, write_json
 from stages.page import stable
 from stages.predictions import predict
@@ -42,7 +42,7 @@ def main(
 ) -> None:
     """Compare what the model sees with what it was chosen on."""
     classifier = Classifier(model)
-    test = Dataset.open(current).split("test")
+    test = Prepared.open(current).split("test")
     columns = [*NUMBERS, *CATEGORIES]
     if not reference.is_file():
         raise UserError(f"{reference}: not there; run `dvc repro export-onnx`")
@@ -63,24 +63,24 @@ def _judge(
 ) -> tuple[dict[str, dict[str, Any]], str]:
     """Return Evidently's verdict on each column, and its page."""
     os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports home otherwise
-    from evidently import DataDefinition, Report
-    from evidently import Dataset as EvidentlyDataset
-    from evidently.presets import DataDriftPreset
-
-    definition = DataDefinition(
-        numerical_columns=list(NUMBERS), categorical_columns=list(CATEGORIES)
-    )
-    preset = DataDriftPreset(
-        num_method=NUMBER_TEST,
-        num_threshold=number_threshold,
-        cat_method=CATEGORY_TEST,
-        cat_threshold=class_threshold,
-    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # correlations of constant columns, which nobody asked for
+        # deprecations at its import, and correlations of constant columns that nobody asked for
+        warnings.simplefilter("ignore")
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.presets import DataDriftPreset
+
+        preset = DataDriftPreset(
+            num_method=NUMBER_TEST,
+            num_threshold=number_threshold,
+            cat_method=CATEGORY_TEST,
+            cat_threshold=class_threshold,
+        )
+        columns = DataDefinition(
+            numerical_columns=list(NUMBERS), categorical_columns=list(CATEGORIES)
+        )
         snapshot = Report([preset], include_tests=True).run(
-            EvidentlyDataset.from_pandas(now, data_definition=definition),
-            EvidentlyDataset.from_pandas(before, data_definition=definition),
+            Dataset.from_pandas(now, data_definition=columns),
+            Dataset.from_pandas(before, data_definition=columns),
         )
         found, page = snapshot.dict(), snapshot.get_html_str(as_iframe=False)
     failed = {

@@ -82,7 +82,7 @@ def fit(
         yield Epoch(
             number=number,
             train=learned,
-            validation=_judge(learner.network, validation, device),
+            validation=judge(learner.network, validation, device),
             learning_rate=learner.optimizer.param_groups[0]["lr"],
             seconds=time.monotonic() - start,
             images=len(train),
@@ -113,7 +113,8 @@ def _learn(learner: Learner, stream: Iterable[Batch], *, first_step: int) -> Sco
 
 
 @torch.inference_mode()
-def _judge(network: Network, split: Split, device: torch.device) -> Score:
+def judge(network: Network, split: Split, device: torch.device) -> Score:
+    """Score the images of `split` as they are."""
     network.eval()
     tally = _Tally(device)
     for images, labels in _batches(split, np.arange(len(split)), JUDGE_BATCH, device):

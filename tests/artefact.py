@@ -1,0 +1,57 @@
+"""An artefact whose probabilities are the very pixels that reached the session."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+from server.classifier import SCHEMA_VERSION, Metadata
+from server.image import ResizeFilter, ResizeMode
+
+SIZE = 16
+VALUES = SIZE * SIZE * 3
+
+METADATA = Metadata(
+    schema_version=SCHEMA_VERSION,
+    classes=[str(index) for index in range(VALUES)],
+    image_size=SIZE,
+    resize_mode=ResizeMode.SQUASH,
+    resize_filter=ResizeFilter.BILINEAR,
+    architecture="none",
+    precision="fp32",
+    temperature=1.0,
+    abstain_threshold=0.0,
+    validation_metrics={"accuracy": 0.5},
+    reference={"class": {"0": 1}},
+    golden_image="",
+    golden_probabilities=[0.5],
+    data_hash="",
+    parameters={"train": {"lr": 0.1}},
+    versions={"torch": "0"},
+)
+
+
+def pixel_model() -> onnx.ModelProto:
+    """Return a graph that flattens `uint8 [n, 16, 16, 3]` into `float32 [n, 768]`."""
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", VALUES])
+        for name in ("probabilities", "embedding")
+    ]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["probabilities"]),
+        helper.make_node("Identity", ["probabilities"], ["embedding"]),
+    ]
+    graph = helper.make_graph(nodes, "pixels", [images], outputs)
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10)
+
+
+def write_pixel_artefact(path: Path, **changes: object) -> Path:
+    """Write the graph with its metadata, some of it changed."""
+    model = pixel_model()
+    helper.set_model_props(model, replace(METADATA, **changes).to_properties())
+    path.write_bytes(model.SerializeToString())
+    return path

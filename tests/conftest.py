@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from server.classifier import Classifier
+from tests.drawing import draw_folder
+from tests.stage import run_stage
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of class folders, 24 images each."""
+    return draw_folder(tmp_path_factory.mktemp("source") / "photographs", per_class=24)
+
+
+@pytest.fixture(scope="session")
+def built(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which prepare, train and export-onnx have run on the photographs."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert run_stage("prepare", source=photographs) == 0
+        assert run_stage("train") == 0
+        assert run_stage("export") == 0
+    return folder
+
+
+@pytest.fixture
+def workspace(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The built folder as current folder; tests write elsewhere."""
+    monkeypatch.chdir(built)
+    return built
+
+
+@pytest.fixture(scope="session")
+def classifier(built: Path) -> Classifier:
+    """The artefact of the built folder."""
+    return Classifier(built / "data/model/model.onnx")

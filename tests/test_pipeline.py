@@ -1,0 +1,166 @@
+"""The whole product, as its user meets it: `dvc repro` in a clone, then a photograph posted."""
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.drawing import draw_folder
+from tests.stage import PARAMS, ROOT, TINY
+
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def call(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    return call(folder, "git", *identity, *words)
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of the files as they are now, with tiny images and parameters."""
+    folder = tmp_path_factory.mktemp("origin")
+    for name in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    params = {name: {**PARAMS[name], **TINY.get(name, {})} for name in PARAMS}
+    params["prepare"]["source"] = "data/shapes"
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    draw_folder(folder / "data/shapes", per_class=24)
+    git(folder, "init", "-q")
+    call(folder, "dvc", "add", "-q", "data/shapes")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "tiny")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clones(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two clones in which the pipeline has run from nothing."""
+    folders = [tmp_path_factory.mktemp("clone") / name for name in ("first", "second")]
+    for folder in folders:
+        git(origin, "clone", "-q", str(origin), str(folder))
+        shutil.copytree(origin / "data/shapes", folder / "data/shapes")
+        call(folder, "dvc", "repro", "-f")
+    return folders
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run the server of a folder on a free port and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server"], cwd=folder, env={**ENVIRONMENT, "SERVER_PORT": str(port)}
+    )
+    try:
+        for _ in range(300):
+            assert process.poll() is None, "the server stopped"
+            with contextlib.suppress(httpx2.ConnectError):
+                httpx2.get(f"{address}/health")
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_two_clones_give_the_same_bytes_for_every_output(clones: list[Path]) -> None:
+    first, second = (yaml.safe_load((folder / "dvc.lock").read_text()) for folder in clones)
+    outputs = {
+        out["path"]: out["md5"] for stage in first["stages"].values() for out in stage["outs"]
+    }
+    assert len(outputs) == 13
+    assert first == second
+
+
+def test_a_second_repro_does_nothing(clones: list[Path]) -> None:
+    before = (clones[0] / "dvc.lock").read_bytes()
+    said = call(clones[0], "dvc", "repro")
+    assert "Running stage" not in said
+    assert "up to date" in said
+    assert (clones[0] / "dvc.lock").read_bytes() == before
+
+
+def test_the_lock_is_behind_when_code_or_a_parameter_changed(clones: list[Path]) -> None:
+    folder = clones[1]
+    check = ["make", "--no-print-directory", "-o", ".venv/.installed", "check-lock"]
+    assert call(folder, *check) == ""
+    for name, old, new in (
+        ("stages/scores.py", '"""How good', '"""How very good'),
+        ("params.yaml", "epochs: 3", "epochs: 4"),
+    ):
+        file = folder / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+        said = subprocess.run(
+            check, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+        assert said.returncode != 0
+        assert "dvc.lock is behind" in said.stderr.splitlines()[0]
+        assert "run `dvc repro` and commit" in said.stderr.splitlines()[0]
+        file.write_text(text)
+    assert call(folder, *check) == ""
+
+
+def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> None:
+    folder = clones[0]
+    untracked = git(folder, "ls-files", "-o", "--exclude-standard").split()
+    assert {path.split("/")[0] for path in untracked} <= {"metrics", "plots", "dvc.lock"}
+    assert git(folder, "status", "--porcelain", "--", "data") == ""
+    scores = json.loads(call(folder, "dvc", "metrics", "show", "--json"))[""]["data"]
+    assert scores["metrics/evaluate.json"]["data"]["images"] == 18
+    page = call(folder, "dvc", "plots", "show", "-o", "plots-page")
+    html = Path(page.strip().splitlines()[-1].removeprefix("file://")).read_text()
+    for title in ("Loss", "Accuracy", "Confusion matrix on test", "Each class against the rest"):
+        assert title in html
+
+
+def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
+    clones: list[Path],
+) -> None:
+    folder = clones[0]
+    with (folder / "plots/evaluate/predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    samples = pq.read_table(folder / "data/prepared/samples.parquet").to_pylist()
+    path = {sample["pixel_sha256"]: sample["path"] for sample in samples}
+    with serving(folder) as address:
+        health = httpx2.get(f"{address}/health").json()
+        assert health["provider"].endswith("ExecutionProvider")
+        for row in rows[::5]:
+            photograph = (folder / "data/shapes" / path[row["pixel_sha256"]]).read_bytes()
+            answer = httpx2.post(f"{address}/predict", files={"image": photograph}).json()
+            assert answer["class"] == row["predicted"]
+            for name, probability in answer["probabilities"].items():
+                assert probability == pytest.approx(float(row[f"probability_{name}"]), abs=1e-4)

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages.checkpoint import Checkpoint
+from stages.dataset import Dataset
+from stages.epoch import judge
+from tests.stage import run_stage
+
+
+def train(folder: Path, **changes: object) -> int:
+    places = {"checkpoint": folder / "checkpoint", "curves": folder / "curves"}
+    return run_stage("train", **places, metrics=folder / "train.json", **changes)
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    lines = (folder / f"plots/metrics/{name}.tsv").read_text().splitlines()
+    return [float(line.split("\t")[1]) for line in lines[1:]]
+
+
+def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
+    curves = Path("plots/train")
+    accuracies, losses = curve(curves, "validation/accuracy"), curve(curves, "validation/loss")
+    ranks = [(accuracy, -loss) for accuracy, loss in zip(accuracies, losses, strict=True)]
+    chosen = json.loads(Path("metrics/train.json").read_text())
+    assert chosen["best_epoch"] == ranks.index(max(ranks)) + 1
+    checkpoint = Path("data/checkpoint")
+    network = Checkpoint.open(checkpoint).network(checkpoint)
+    validation = Dataset.open(Path("data/prepared")).split("val")
+    kept = judge(network, validation, torch.device("cpu"))
+    assert kept.accuracy == pytest.approx(chosen["validation"]["accuracy"])
+    assert kept.loss == pytest.approx(chosen["validation"]["loss"], rel=1e-4)
+
+
+def test_it_learns(workspace: Path) -> None:
+    assert curve(Path("plots/train"), "train/loss")[-1] < 1.05  # chance is 1.0986
+    assert curve(Path("plots/train"), "learning_rate")[-1] < 0.001
+
+
+def test_timings_and_the_machine_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
+    hashed = {path.name for path in Path("plots/train").rglob("*.tsv")}
+    assert hashed == {"loss.tsv", "accuracy.tsv", "learning_rate.tsv"}
+    timings = json.loads(Path("data/timings/train/metrics.json").read_text())
+    assert timings["images_per_second"] > 0
+    assert timings["epoch_seconds"] > 0
+
+
+def test_equal_settings_give_equal_bytes_and_another_seed_does_not(
+    workspace: Path, tmp_path: Path
+) -> None:
+    for name, changes in (("a", {}), ("b", {}), ("c", {"seed": 1})):
+        assert train(tmp_path / name, epochs=1, rotation=10.0, **changes) == 0
+    weights = [(tmp_path / name / "checkpoint/weights.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
+    card = Checkpoint.open(Path("data/checkpoint"))
+    assert card.architecture == "test_resnet"
+    assert card.classes == ["disc", "frame", "stripes"]
+    assert card.parameters["lr"] == 0.01
+    assert card.data_hash == Dataset.open(Path("data/prepared")).card.data_hash
+    tensors = load_file("data/checkpoint/weights.safetensors")
+    assert tensors["mean"].shape == (1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"architecture": "resnet8"}, "train.architecture=resnet8: timm has no such model"),
+        ({"weights": "packaged"}, "train.weights=packaged"),
+        ({"weights": "magic"}, "--weights"),
+        ({"lr": "fast"}, "--lr"),
+        ({"lr": 1e30}, "lower train.lr"),
+        ({"device": "mps"}, "train.device=mps: torch finds none on this machine"),
+        ({"prepared": "nowhere"}, "nowhere/dataset.json: not there; run `dvc repro prepare`"),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_checkpoint(
+    workspace: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train(tmp_path, **changes) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert complaint in printed
+    assert not (tmp_path / "checkpoint").exists()
+    assert not (tmp_path / "train.json").exists()
