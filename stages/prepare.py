@@ -5,7 +5,6 @@ it, so that the network meets in production what it was trained on.
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -57,6 +56,9 @@ def main(
         folder.mkdir()
         rows = list(_store(labelled, resizer, folder, on_bad_image))
         used = [row for row in rows if row["status"] == USED]
+        classes = sorted({image.label for image in labelled})
+        for lost in set(classes) - {row["class"] for row in used}:
+            raise UserError(f"class {lost}: none of its files is a usable image; remove the class")
         members = [
             Member(label=row["class"], slice=row["slice"], key=row["pixel_sha256"]) for row in used
         ]
@@ -70,7 +72,7 @@ def main(
             row["split"] = split
         write_samples(folder, rows)
         card = Card(
-            classes=sorted({row["class"] for row in used}),
+            classes=classes,
             image_size=image_size,
             resize_mode=resize_mode,
             resize_filter=resize_filter,
@@ -78,7 +80,7 @@ def main(
             parameters=settings,
         )
         write_json(folder / CARD, card.to_json())
-    counts = _counts(rows, used, card.classes)
+    counts = _counts(rows, used, classes)
     write_json(metrics, counts)
     print(
         f"{len(used):,} of {len(rows):,} images used,",
@@ -90,10 +92,9 @@ def _store(
     labelled: Sequence[Labelled], resizer: Resizer, folder: Path, on_bad_image: OnBadImage
 ) -> Iterator[dict[str, Any]]:
     """Write each usable image to a shard and yield the row of each file."""
-    cores = len(os.sched_getaffinity(0))
     shape = (resizer.size, resizer.size, 3)
     with (
-        ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
         ShardWriter(folder, shape=shape) as shards,
     ):
         read = pool.map(partial(_read, resizer=resizer), labelled, chunksize=16)
@@ -111,6 +112,7 @@ def _store(
             elif on_bad_image is OnBadImage.SKIP:
                 yield {**row, "status": facts["problem"]}
             else:
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise UserError(
                     f"{image.file}: {facts['problem']}; remove it or set prepare.on_bad_image=skip"
                 )
@@ -122,7 +124,7 @@ def _read(image: Labelled, *, resizer: Resizer) -> tuple[Pixels | None, dict[str
 
     try:
         decoded = decode(image.file.read_bytes())
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         return None, {"problem": str(error)}
     picture = decoded.picture
     pixels = resizer(picture)

@@ -10,6 +10,7 @@ import yaml
 from server.errors import UserError
 
 FEWEST_CLASSES = 2
+KEYS = {"package", "version", "module", "labels", "columns", "classes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,15 @@ def _class_folders(source: Path) -> list[Labelled]:
 
 def _packaged(descriptor: Path) -> list[Labelled]:
     """Read a data set that a Python package ships; the descriptor says how."""
-    card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
+    try:
+        card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        card = None
+    if not isinstance(card, dict) or set(card) != KEYS:
+        raise UserError(
+            f"{descriptor}: no descriptor of a packaged data set; it has the keys "
+            f"{', '.join(sorted(KEYS))}, as data/solar-cells.yaml has"
+        )
     package, version = card["package"], card["version"]
     try:
         installed = importlib.metadata.version(package)

@@ -1,8 +1,10 @@
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from server.classifier import Classifier
@@ -81,3 +83,23 @@ def test_a_class_that_does_not_occur_is_left_out_of_the_means() -> None:
     assert set(scores(labels, probabilities).values()) == {1.0}
     assert "roc_auc" not in scores(np.array([1, 1]), np.eye(3)[[1, 2]])
     assert scores(np.array([1, 1]), np.eye(3)[[1, 2]])["balanced_accuracy"] == 0.5
+
+
+def test_slices_are_scored_apart(
+    workspace: Path, tmp_path: Path, classifier: Classifier, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared = Path(shutil.copytree("data/prepared", tmp_path / "prepared"))
+    samples = pq.read_table(prepared / "samples.parquet")
+    names = ["north" if width > 70 else "south" for width in samples["width"].to_pylist()]
+    column = samples.column_names.index("slice")
+    pq.write_table(samples.set_column(column, "slice", [names]), prepared / "samples.parquet")
+    places = {"predictions": tmp_path / "predictions.csv", "roc": tmp_path / "roc.csv"}
+    metrics = tmp_path / "evaluate.json"
+    assert run_stage("evaluate", prepared=prepared, **places, metrics=metrics) == 0
+    found = json.loads(metrics.read_text())["slice"]
+    test = Dataset.open(prepared).split("test")
+    wide = np.flatnonzero(np.array(test.samples["width"].to_pylist()) > 70)
+    probabilities, _ = classifier(test.images.take(wide))
+    assert found["north"] == {"images": len(wide), **scores(test.labels[wide], probabilities)}
+    assert found["south"]["images"] == 18 - len(wide)
+    assert "north" in capsys.readouterr().out

@@ -75,6 +75,20 @@ def test_an_unusable_image_can_be_left_out_with_its_reason(
     assert json.loads(Path("metrics/prepare.json").read_text())["left_out"] == 1
 
 
+def test_a_class_of_which_nothing_can_be_used_is_named(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (source / "cone").mkdir()
+    (source / "cone/notes.txt").write_text("not a picture")
+    assert prepare(source, on_bad_image="skip") == 2
+    assert "class cone: none of its files is a usable image" in capsys.readouterr().err
+    assert not Path("data/prepared").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -58,3 +58,10 @@ def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: list[str]) ->
         (tmp_path / name / "1.png").write_bytes(b"")
     with pytest.raises(UserError, match=f"{len(names)} class .* at least 2"):
         find(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "a: 1", "[", "package: elpv-dataset"])
+def test_what_is_no_descriptor_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cells.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"cells\.yaml: no descriptor of a packaged data set"):
+        find(tmp_path / "cells.yaml")
