@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dvclive import Live
+from dvclive import Live, monitor_system
 
 from stages.epoch import Epoch
 
@@ -18,6 +18,7 @@ class Curves:
 
     def __init__(self, curves: Path, timings: Path) -> None:
         """Write to both folders; what dvclive left there is replaced."""
+        _leave_out_a_gpu_that_is_not_there()
         quiet = {"save_dvc_exp": False, "dvcyaml": None, "report": None}  # else it edits dvc.yaml
         self.curves = Live(str(curves), **quiet)
         self.timings = Live(str(timings), monitor_system=True, **quiet)
@@ -46,3 +47,11 @@ class Curves:
         at: TracebackType | None,
     ) -> None:
         self.stack.__exit__(kind, error, at)
+
+
+def _leave_out_a_gpu_that_is_not_there() -> None:
+    """Where NVIDIA's library does not load, dvclive would log an error and no load at all."""
+    try:
+        monitor_system.nvmlInit()
+    except monitor_system.NVMLError:
+        monitor_system.GPU_AVAILABLE = False

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
-EVERY = 10.0  # seconds between plain lines
+EVERY = 20.0  # seconds between plain lines
 
 
 def track(items: Iterable[T], *, what: str, total: int, unit: str) -> Iterator[T]:

@@ -28,6 +28,7 @@ from stages.precision import Precision
 from stages.weights import Weights
 
 PACKAGES = ("torch", "timm")
+TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no output
 
 
 def main(
@@ -94,7 +95,7 @@ def main(
         versions={package: version(package) for package in PACKAGES},
     )
     best: Epoch | None = None
-    with whole(checkpoint) as folder, Curves(curves, Path("data/timings/train")) as logs:
+    with whole(checkpoint) as folder, Curves(curves, TIMINGS) as logs:
         folder.mkdir()
         for epoch in fit(
             learner, train, validation, epochs=epochs, batch_size=batch_size, seed=seed

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from stages.checkpoint import Checkpoint
+from stages.curves import Curves
 from stages.dataset import Dataset
 from stages.epoch import judge
 from tests.stage import run_stage
@@ -40,12 +42,23 @@ def test_it_learns(workspace: Path) -> None:
     assert curve(Path("plots/train"), "learning_rate")[-1] < 0.001
 
 
-def test_timings_and_the_machine_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
+def test_timings_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
     hashed = {path.name for path in Path("plots/train").rglob("*.tsv")}
     assert hashed == {"loss.tsv", "accuracy.tsv", "learning_rate.tsv"}
     timings = json.loads(Path("data/timings/train/metrics.json").read_text())
     assert timings["images_per_second"] > 0
     assert timings["epoch_seconds"] > 0
+
+
+def test_the_load_of_the_machine_is_logged_with_a_gpu_and_without(tmp_path: Path) -> None:
+    with Curves(tmp_path / "curves", tmp_path / "timings"):
+        logged = tmp_path / "timings/plots/metrics/system/cpu/usage (%).tsv"
+        for _ in range(100):
+            if logged.exists():
+                break
+            time.sleep(0.1)
+    assert len(logged.read_text().splitlines()) > 1
+    assert not (tmp_path / "curves/plots/metrics").exists()
 
 
 def test_equal_settings_give_equal_bytes_and_another_seed_does_not(
