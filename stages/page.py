@@ -7,6 +7,9 @@ RANDOM = re.compile(r"(?<=metric_)[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0
 
 
 def stable(page: str) -> str:
-    """Replace each random identifier, everywhere alike, by its place in the order of appearance."""
+    """Replace each random identifier, everywhere alike, by its place in the order of appearance.
+
+    What takes its place is a name in JavaScript too, which some of them are.
+    """
     seen: dict[str, str] = {}
-    return RANDOM.sub(lambda found: seen.setdefault(found[0], f"id-{len(seen)}"), page)
+    return RANDOM.sub(lambda found: seen.setdefault(found[0], f"id{len(seen)}"), page)
