@@ -6,7 +6,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve test lint check-lock lock
+.PHONY: help install repro serve test bench lint check-lock lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ serve: install ## serve data/model/model.onnx on port 8000
 
 test: install lint check-lock ## all checks and tests
 	@pytest --cov --cov-report=term
+
+bench: install ## print how fast and how large; some minutes
+	@python -m tests.benchmarks.prepare
 
 lint: install ## ruff, mypy and the import contracts
 	@ruff check .

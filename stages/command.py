@@ -4,6 +4,7 @@ DVC turns a section of params.yaml into options (`${train}` becomes `--lr 0.001 
 signature of a stage is the schema of its parameters.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer
 from typer.exceptions import TyperException
 
 from server.errors import UserError
+
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def run(main: Callable[..., None]) -> NoReturn:
@@ -29,8 +32,14 @@ def run(main: Callable[..., None]) -> NoReturn:
     )(main)
     try:
         sys.exit(app(standalone_mode=False))
-    except (TyperException, UserError) as error:
-        fail(error.format_message() if isinstance(error, TyperException) else str(error))
+    except TyperException as error:
+        fail(error.format_message())
+    except UserError as error:
+        fail(str(error))
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
 
 
 def fail(message: str) -> NoReturn:

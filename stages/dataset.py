@@ -6,7 +6,6 @@ dataset.json          classes in index order, how images were resized, a hash of
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,9 +65,9 @@ class Card:
         return cls(**{**values, **modes})
 
 
-def write_samples(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the samples table; what a row lacks is null."""
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), folder / TABLE)
+def write_samples(folder: Path, samples: pa.Table) -> None:
+    """Write the samples table."""
+    pq.write_table(samples.cast(SCHEMA), folder / TABLE)
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,6 @@ class Epoch:
     seconds: float
     images: int
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Greater is better: validation accuracy first, then the smaller loss."""
-        return self.validation.accuracy, -self.validation.loss
-
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
@@ -87,6 +82,7 @@ def fit(
             seconds=time.monotonic() - start,
             images=len(train),
         )
+    next(stream, None)  # lets the progress line end
 
 
 def _batches(

@@ -1,31 +1,29 @@
 """Source images in; arrays, the samples table and honest splits out (`data/prepared`).
 
-Every file of the source is decoded and resized by `server.image`, exactly as the server will do
-it, so that the network meets in production what it was trained on.
+Every file of the source is accounted for, and read by `server.image` exactly as the server will
+read it. What shows the same thing twice never both teaches and judges.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from enum import StrEnum
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
-from server.errors import ImageError, UserError
-from server.features import image_features
-from server.image import Pixels, ResizeFilter, ResizeMode, Resizer, decode
+from server.errors import UserError
+from server.image import ResizeFilter, ResizeMode, Resizer
 from stages.command import parameters, run
-from stages.dataset import CARD, USED, Card, write_samples
+from stages.contact_sheet import contact_sheet
+from stages.dataset import CARD, Card, write_samples
+from stages.duplicates import drop_exact, group_near, write_conflicts
 from stages.output import whole, write_json
-from stages.progress import track
-from stages.shards import ShardWriter
-from stages.sources import Labelled, find
-from stages.splits import SPLITS, Member, stratified
+from stages.overview import histograms, summary, table
+from stages.reading import read_all
+from stages.samples import Reason, Samples
+from stages.shards import Shards
+from stages.sources import GroupBy, find
+from stages.splits import Member, assign, check, leaks
 
 
 class OnBadImage(StrEnum):
@@ -35,123 +33,136 @@ class OnBadImage(StrEnum):
     SKIP = "skip"
 
 
+class OnLeak(StrEnum):
+    """What to do where splits that came with the source share pictures."""
+
+    DROP = "drop"
+    ERROR = "error"
+    KEEP = "keep"
+
+
 def main(
     *,
-    source: Annotated[Path, Option(help="A folder of class folders, or a descriptor.")],
+    source: Annotated[Path, Option(help="A folder of labelled images, or a descriptor.")],
+    group_by: Annotated[GroupBy, Option(help="What says that images belong together.")],
     image_size: Annotated[int, Option(min=16, help="Side of the stored squares, in pixels.")],
     resize_mode: Annotated[ResizeMode, Option(help="How a picture becomes a square.")],
     resize_filter: Annotated[ResizeFilter, Option(help="Resampling filter.")],
     validation_fraction: Annotated[float, Option(help="Share of images that choose.")],
     test_fraction: Annotated[float, Option(help="Share of images that judge.")],
+    near_distance: Annotated[int, Option(min=0, max=16, help="Bits in which hashes differ.")],
+    near_correlation: Annotated[float, Option(min=0, max=1, help="That confirms a near one.")],
     on_bad_image: Annotated[OnBadImage, Option(help="Stop at an unusable file, or skip it.")],
+    on_leak: Annotated[OnLeak, Option(help="Where given splits share pictures.")],
     seed: Annotated[int, Option(help="Draws the splits.")],
     prepared: Annotated[Path, Option(help="Folder to write.")] = Path("data/prepared"),
+    sheet: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/samples.png"),
+    conflicts: Annotated[Path, Option(help="Pairs to write.")] = Path("metrics/conflicts.csv"),
     metrics: Annotated[Path, Option(help="Counts to write.")] = Path("metrics/prepare.json"),
+    plots: Annotated[Path, Option(help="Folder of histograms.")] = Path("plots/prepare"),
 ) -> None:
-    """Turn a folder of labelled images into train, validation and test arrays."""
+    """Turn labelled images into train, validation and test arrays."""
     settings = parameters(locals()) | {"source": source.as_posix()}
-    labelled = find(source)
-    resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
+    found = find(source, group_by=group_by)
+    candidates = [image for image in found if not image.reason]
     with whole(prepared) as folder:
         folder.mkdir()
-        rows = list(_store(labelled, resizer, folder, on_bad_image))
-        used = [row for row in rows if row["status"] == USED]
-        classes = sorted({image.label for image in labelled})
-        for lost in set(classes) - {row["class"] for row in used}:
-            raise UserError(f"class {lost}: none of its files is a usable image; remove the class")
-        members = [
-            Member(label=row["class"], slice=row["slice"], key=row["pixel_sha256"]) for row in used
-        ]
-        splits = stratified(
-            members,
-            validation_fraction=validation_fraction,
-            test_fraction=test_fraction,
-            seed=seed,
-        )
-        for row, split in zip(used, splits, strict=True):
-            row["split"] = split
-        write_samples(folder, rows)
+        shards = Shards(folder, len(candidates), image_size)
+        shards.allocate()
+        resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
+        samples = Samples(candidates, read_all(candidates, shards, resizer))
+        _refuse_unreadable(samples, on_bad_image)
+        drop_exact(samples)
+        together = group_near(samples, shards, near_distance, near_correlation)
+        leaked = _split(samples, together, validation_fraction, test_fraction, on_leak, seed)
+        write_samples(folder, samples.table(shards, [image for image in found if image.reason]))
         card = Card(
-            classes=classes,
+            classes=sorted({image.label for image in candidates}),
             image_size=image_size,
             resize_mode=resize_mode,
             resize_filter=resize_filter,
-            data_hash=_data_hash(used),
+            data_hash=_data_hash(samples),
             parameters=settings,
         )
         write_json(folder / CARD, card.to_json())
-    counts = _counts(rows, used, classes)
+        with whole(sheet) as draft:
+            contact_sheet(samples, shards, draft)
+    counts = summary(found, samples) | {"leaked": leaked}
     write_json(metrics, counts)
-    print(
-        f"{len(used):,} of {len(rows):,} images used,",
-        ", ".join(f"{sum(counts[split].values()):,} {split}" for split in SPLITS),
+    write_conflicts(samples, conflicts)
+    histograms(samples, plots)
+    table(counts)
+
+
+def _refuse_unreadable(samples: Samples, on_bad_image: OnBadImage) -> None:
+    """Stop at the first file that is no image, or where skipping them leaves a class empty."""
+    problems = samples.facts["problem"].to_pylist()
+    bad = [position for position, problem in enumerate(problems) if problem]
+    if bad and on_bad_image is OnBadImage.ERROR:
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise UserError(
+            f"{samples.found[bad[0]].file}: {problems[bad[0]]}{more}; remove it or set "
+            "prepare.on_bad_image=skip"
+        )
+    usable = set(samples.labels(samples.used))
+    for lost in sorted({image.label for image in samples.found} - usable):
+        raise UserError(f"class {lost}: none of its files is a usable image; remove the class")
+
+
+def _split(
+    samples: Samples,
+    together: list[int],
+    validation_fraction: float,
+    test_fraction: float,
+    on_leak: OnLeak,
+    seed: int,
+) -> int:
+    """Give each used image its split; return how many shared their group with a later split."""
+    used = samples.used.tolist()
+    names = samples.facts["pixel_sha256"].to_pylist()
+    members = [
+        Member(
+            label=samples.found[position].label,
+            slice=samples.found[position].slice,
+            group=group,
+            key=names[position],
+            split=samples.found[position].split,
+        )
+        for position, group in zip(used, together, strict=True)
+    ]
+    splits = assign(
+        members,
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+        seed=seed,
     )
+    for position, split in zip(used, splits, strict=True):
+        samples.split[position] = split
+    leaked = [(used[first], used[second]) for first, second in leaks(members, splits)]
+    if leaked and on_leak is OnLeak.ERROR:
+        first, second = (samples.found[position].path for position in leaked[0])
+        raise UserError(
+            f"{first} is in {samples.split[leaked[0][0]]} and shows the same as {second} in "
+            f"{samples.split[leaked[0][1]]}, {len(leaked)} such images in all; remove them or set "
+            "prepare.on_leak=drop"
+        )
+    if on_leak is OnLeak.DROP:
+        for position, other in leaked:
+            samples.leave_out(position, Reason.LEAK, other)
+            samples.split[position] = ""
+    rest = samples.used
+    given = {member.split for member in members}
+    check(samples.labels(rest), [samples.split[i] for i in rest], given=given)
+    return len(leaked)
 
 
-def _store(
-    labelled: Sequence[Labelled], resizer: Resizer, folder: Path, on_bad_image: OnBadImage
-) -> Iterator[dict[str, Any]]:
-    """Write each usable image to a shard and yield the row of each file."""
-    shape = (resizer.size, resizer.size, 3)
-    with (
-        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
-        ShardWriter(folder, shape=shape) as shards,
-    ):
-        read = pool.map(partial(_read, resizer=resizer), labelled, chunksize=16)
-        read = track(read, what="prepare", total=len(labelled), unit="images")
-        for image, (pixels, facts) in zip(labelled, read, strict=True):
-            row = {
-                "path": image.path,
-                "class": image.label,
-                "slice": image.slice,
-                "group": image.group,
-            }
-            if pixels is not None:
-                shard, index = shards.append(pixels)
-                yield {**row, **facts, "status": USED, "shard": shard, "index": index}
-            elif on_bad_image is OnBadImage.SKIP:
-                yield {**row, "status": facts["problem"]}
-            else:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise UserError(
-                    f"{image.file}: {facts['problem']}; remove it or set prepare.on_bad_image=skip"
-                )
-
-
-def _read(image: Labelled, *, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
-    """Return an image's pixels and what the samples table says of it, or None and its problem."""
-    from imagehash import phash
-
-    try:
-        decoded = decode(image.file.read_bytes())
-    except (ImageError, OSError) as error:
-        return None, {"problem": str(error)}
-    picture = decoded.picture
-    pixels = resizer(picture)
-    size = f"{picture.width}x{picture.height}:".encode()
-    return pixels, {
-        "pixel_sha256": hashlib.sha256(size + picture.tobytes()).hexdigest(),
-        "phash": str(phash(picture)),
-        "width": picture.width,
-        "height": picture.height,
-        "mode": decoded.mode,
-        "format": decoded.format,
-        **image_features(pixels, width=picture.width, height=picture.height),
-    }
-
-
-def _data_hash(used: Sequence[dict[str, Any]]) -> str:
+def _data_hash(samples: Samples) -> str:
     """Name the data by what is learned from: pixels, classes and splits, not paths."""
-    lines = sorted(f"{row['pixel_sha256']} {row['split']} {row['class']}" for row in used)
+    names = samples.facts["pixel_sha256"].to_pylist()
+    lines = sorted(
+        f"{names[i]} {samples.split[i]} {samples.found[i].label}" for i in samples.used.tolist()
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _counts(
-    rows: Sequence[dict[str, Any]], used: Sequence[dict[str, Any]], classes: Sequence[str]
-) -> dict[str, Any]:
-    counts = Counter((row["split"], row["class"]) for row in used)
-    by_split = {split: {name: counts[split, name] for name in classes} for split in SPLITS}
-    return {"found": len(rows), "used": len(used), "left_out": len(rows) - len(used), **by_split}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Images of one size in a few large `.npy` files."""
+"""Images of one size in a few large `.npy` files that several processes can fill at once."""
 
+import os
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from server.errors import UserError
 from server.image import Pixels
 
 MAX_BYTES = 2**30
@@ -18,54 +20,56 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05}.npy"
 
 
-class ShardWriter:
-    """Appends `uint8` images of one shape to shards of at most `max_bytes`."""
+@dataclass(frozen=True)
+class Shards:
+    """Room for `count` images of `uint8 [size, size, 3]` in shards of at most `max_bytes`."""
 
-    def __init__(self, folder: Path, *, shape: tuple[int, ...], max_bytes: int = MAX_BYTES) -> None:
-        """Write to `folder`, which exists."""
-        self.folder = folder
-        self.shape = shape
-        self.capacity = max(1, max_bytes // int(np.prod(shape)))
-        self.number = -1
-        self.count = 0
-        self.file: BinaryIO | None = None
+    folder: Path
+    count: int
+    size: int
+    max_bytes: int = MAX_BYTES
 
-    def append(self, image: Pixels) -> tuple[int, int]:
-        """Store `image` and return its shard and its index there."""
-        if self.file is None or self.count == self.capacity:
-            self._finish()
-            self.number += 1
-            self.count = 0
-            self.file = (self.folder / shard_name(self.number)).open("wb")
-            self._header()
-        assert image.shape == self.shape
-        self.file.write(np.ascontiguousarray(image).tobytes())
-        self.count += 1
-        return self.number, self.count - 1
+    @property
+    def bytes_each(self) -> int:
+        """The size of an image."""
+        return self.size * self.size * 3
 
-    def _header(self) -> None:
-        """Write the header; numpy leaves room in it for the first axis to grow."""
-        assert self.file is not None
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
-        self.file.seek(0)
-        np.lib.format.write_array_header_1_0(self.file, header)
+    @property
+    def capacity(self) -> int:
+        """How many images a shard holds."""
+        return max(1, self.max_bytes // self.bytes_each)
 
-    def _finish(self) -> None:
-        if self.file is not None:
-            self._header()
-            self.file.close()
-            self.file = None
+    def place(self, position: int) -> tuple[int, int]:
+        """Return the shard of an image, and its index there."""
+        return divmod(position, self.capacity)
 
-    def __enter__(self) -> Self:
-        return self
+    def allocate(self) -> None:
+        """Make the files, black, or raise `UserError` where there is no room for them."""
+        needed = self.count * self.bytes_each
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise UserError(
+                f"{self.folder.parent}: no room for {self.count:,} images of {self.size} x "
+                f"{self.size} pixels: {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free; make "
+                "room or lower prepare.image_size"
+            )
+        for number in range(-(-self.count // self.capacity)):
+            count = min(self.capacity, self.count - number * self.capacity)
+            with (self.folder / shard_name(number)).open("wb") as file:
+                shape = (count, self.size, self.size, 3)
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                file.flush()
+                os.posix_fallocate(file.fileno(), file.tell(), count * self.bytes_each)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._finish()
+    def write(self, first: int, images: Sequence[Pixels | None]) -> None:
+        """Store images at the positions from `first` on; None leaves its place as it is."""
+        for position, image in enumerate(images, start=first):
+            if image is not None:
+                shard, index = self.place(position)
+                with (self.folder / shard_name(shard)).open("r+b") as file:
+                    start = os.fstat(file.fileno()).st_size % self.bytes_each
+                    os.pwrite(file.fileno(), image.tobytes(), start + index * self.bytes_each)
 
 
 class Images:

@@ -1,3 +1,5 @@
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -55,3 +57,14 @@ def test_help_explains_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_paths_are_no_parameters() -> None:
     assert parameters({"lr": 0.1, "prepared": Path("data")}) == {"lr": 0.1}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_is_one_line(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise OSError(number, os.strerror(number), "data/prepared")
+
+    assert call(main) == 2
+    assert capsys.readouterr().err.startswith(f"error: data/prepared: {os.strerror(number)}; make")

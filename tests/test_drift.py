@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
 
+from stages.dataset import Dataset
 from stages.page import stable
 from tests.stage import run_stage
 
@@ -40,7 +41,9 @@ def test_each_column_has_a_statistic_a_threshold_and_a_verdict(
         assert verdict["drifted"] == (below if verdict["test"] == "ks" else not below)
     share = np.mean([verdict["drifted"] for verdict in found["columns"].values()])
     assert found["share_drifted"] == pytest.approx(share, abs=1e-6)
-    assert (found["reference_rows"], found["current_rows"]) == (18, 18)
+    dataset = Dataset.open(Path("data/prepared"))
+    assert found["reference_rows"] == len(dataset.split("val"))
+    assert found["current_rows"] == len(dataset.split("test"))
 
 
 def test_the_report_is_a_whole_page_with_the_same_bytes_each_time(

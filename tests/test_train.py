@@ -25,10 +25,9 @@ def curve(folder: Path, name: str) -> list[float]:
 
 def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
     curves = Path("plots/train")
-    accuracies, losses = curve(curves, "validation/accuracy"), curve(curves, "validation/loss")
-    ranks = [(accuracy, -loss) for accuracy, loss in zip(accuracies, losses, strict=True)]
+    losses = curve(curves, "validation/loss")
     chosen = json.loads(Path("metrics/train.json").read_text())
-    assert chosen["best_epoch"] == ranks.index(max(ranks)) + 1
+    assert chosen["best_epoch"] == losses.index(min(losses)) + 1
     checkpoint = Path("data/checkpoint")
     network = Checkpoint.open(checkpoint).network(checkpoint)
     validation = Dataset.open(Path("data/prepared")).split("val")

@@ -1,0 +1,16 @@
+"""A file of a source."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A file of the source and what the source says of it; `reason`: why it is no sample."""
+
+    file: str
+    path: str  # relative to the source, with forward slashes
+    label: str = ""
+    slice: str = ""
+    group: str = ""
+    split: str = ""
+    reason: str = ""
