@@ -33,6 +33,7 @@ test: install lint check-lock ## all checks and tests
 
 bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
+	@python -m tests.benchmarks.precision
 
 lint: install ## ruff, mypy and the import contracts
 	@ruff check .

@@ -97,6 +97,7 @@ class Classifier:
             opened = open_session(data)
             found = opened.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(found)
+            _check_shapes(opened.session, self.metadata)
         except UserError as error:
             raise ModelError(f"{path}: {error}") from None
         except Exception:  # ONNX Runtime has no base class for its errors
@@ -120,3 +121,18 @@ class Classifier:
             ["probabilities", "embedding"], {"images": images}
         )
         return probabilities, embedding
+
+
+def _check_shapes(session: Any, metadata: Metadata) -> None:
+    """Raise `ModelError` where inputs and outputs are not what the metadata say."""
+    size = metadata.image_size
+    inputs = [(one.name, one.type, one.shape[1:]) for one in session.get_inputs()]
+    wanted = [("images", "tensor(uint8)", [size, size, 3])]
+    if inputs != wanted:
+        raise ModelError(f"its inputs are {inputs}, the metadata ask for {wanted}; export it again")
+    outputs = {one.name: one.shape[1:] for one in session.get_outputs()}
+    if outputs.get("probabilities") != [len(metadata.classes)] or "embedding" not in outputs:
+        raise ModelError(
+            f"its outputs are {outputs}, not probabilities of {len(metadata.classes)} classes and "
+            "an embedding; export it again"
+        )

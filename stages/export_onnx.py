@@ -1,11 +1,13 @@
 """The checkpoint in; one self-describing ONNX file, proven equal, and its reference table out.
 
-Validation goes once through the file: its scores and histograms are written into it, its rows
-into `reference.parquet` beside it, which drift compares with. Test is never opened.
+Temperature and abstain threshold are chosen on validation. Its scores and histograms are written
+into the file, its rows into `reference.parquet` beside it, which drift compares with. Test is
+never opened.
 """
 
 import base64
 from dataclasses import replace
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,26 +20,37 @@ import pyarrow.parquet as pq
 from typer import Option
 
 from server.classifier import SCHEMA_VERSION, Classifier, Metadata
+from server.errors import UserError
 from server.features import FEATURES
 from server.image import decode
+from stages.calibration import abstain_threshold, cross_entropy, fit_temperature
 from stages.checkpoint import Checkpoint
 from stages.command import parameters, run
 from stages.dataset import Dataset
 from stages.golden import golden_image
-from stages.graph import Graph, to_onnx
+from stages.graph import Graph, set_temperature, to_onnx
 from stages.output import whole, write_json
 from stages.parity import parity
 from stages.predictions import matrix, predict
-from stages.scores import scores
+from stages.quantise import Precision, convert
+from stages.scores import accuracy, scores
 
-TEMPERATURE = 1.0
 BINS = 10
+
+
+class Temperature(StrEnum):
+    """Whether probabilities are calibrated."""
+
+    FIT = "fit"  # on validation
+    NONE = "none"
 
 
 def main(
     *,
-    parity_tolerance: Annotated[float, Option(min=0, help="Largest difference in probability.")],
-    parity_batch: Annotated[int, Option(min=2, help="Images a batch in the comparison.")],
+    precision: Annotated[Precision, Option(help="fp16 is for CUDA, int8 for the CPU.")],
+    temperature: Annotated[Temperature, Option(help="Calibrate on validation, or do not.")],
+    target_precision: Annotated[float, Option(min=0, max=1, help="Of answers not abstained.")],
+    max_accuracy_drop: Annotated[float, Option(min=0, max=1, help="For fp16 and int8.")],
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to read.")] = Path("data/checkpoint"),
     model: Annotated[Path, Option(help="File to write.")] = Path("data/model/model.onnx"),
@@ -46,36 +59,70 @@ def main(
     ),
     metrics: Annotated[Path, Option(help="Figures to write.")] = Path("metrics/export.json"),
 ) -> None:
-    """Export the trained network as one ONNX file, and prove that it answers the same."""
+    """Export the trained network as one calibrated ONNX file, proven to answer the same."""
     settings = parameters(locals())
     dataset = Dataset.open(prepared)
     trained = Checkpoint.open(checkpoint)
     validation = dataset.split("val")
-    graph = Graph(trained.network(checkpoint), temperature=TEMPERATURE).eval()
-    exported = to_onnx(graph, image_size=dataset.card.image_size)
-    metadata = _describe(dataset, trained, settings)
+    labels = validation.labels
+    graph = Graph(trained.network(checkpoint))
+    card = _describe(dataset, trained, settings)
     with whole(model) as draft:
-        _write(draft, exported, metadata)
-        classifier = Classifier(draft)
-        found = parity(
-            graph, classifier, validation, batch_size=parity_batch, tolerance=parity_tolerance
-        )
+        exported = to_onnx(graph, image_size=dataset.card.image_size)
+        classifier = _load(draft, exported, card)
+        proof = {Precision.FP32: parity(graph, classifier, validation, precision=Precision.FP32)}
+        plain = matrix(predict(classifier, validation, what="validation"), "probabilities")
+        answers = plain
+        if precision is not Precision.FP32:
+            exported = convert(exported, precision, train=dataset.split("train"))
+            classifier = _load(draft, exported, card)
+            proof[precision] = parity(graph, classifier, validation, precision=precision)
+            answers = matrix(predict(classifier, validation, what="validation"), "probabilities")
+        drop = accuracy(plain, labels) - accuracy(answers, labels)
+        if drop > max_accuracy_drop:
+            raise UserError(
+                f"export-onnx: {precision} loses {drop:.4f} of accuracy on validation, above "
+                f"export.max_accuracy_drop={max_accuracy_drop}; nothing was written"
+            )
+        degree = fit_temperature(answers, labels) if temperature is Temperature.FIT else 1.0
+        set_temperature(exported, degree)
+        card = replace(card, temperature=degree)
+        classifier = _load(draft, exported, card)
+        calibrated = matrix(predict(classifier, validation, what="validation"), "probabilities")
+        threshold = abstain_threshold(calibrated, labels, target=target_precision)
+        card = replace(card, abstain_threshold=threshold)
+        classifier = _load(draft, exported, card)
         table = predict(classifier, validation, what="validation")
-        validated = scores(validation.labels, matrix(table, "probabilities"))
-        golden = classifier.resizer(decode(base64.b64decode(metadata.golden_image)).picture)
-        metadata = replace(
-            metadata,
+        validated = scores(labels, calibrated)
+        card = replace(
+            card,
             validation_metrics=validated,
-            reference=_histograms(table, metadata.classes),
-            golden_probabilities=classifier(golden[np.newaxis])[0][0].tolist(),
+            reference=_histograms(table, card.classes),
+            golden_probabilities=_golden(classifier),
         )
-        _write(draft, exported, metadata)
+        _load(draft, exported, card)
         with whole(reference) as rows:
             pq.write_table(table, rows)
-    write_json(metrics, {"parity": found, "validation": validated, "bytes": model.stat().st_size})
+    answered = calibrated.max(axis=1) >= threshold
+    figures: dict[str, Any] = {
+        "precision": precision,
+        "parity": proof,
+        "accuracy_drop": drop,
+        "temperature": degree,
+        "cross_entropy_before": cross_entropy(answers, labels),
+        "cross_entropy_after": cross_entropy(calibrated, labels),
+        "abstain_threshold": threshold,
+        "coverage": float(answered.mean()),
+        "precision_of_answers": accuracy(calibrated[answered], labels[answered]),
+        "validation": validated,
+        "bytes": model.stat().st_size,
+    }
+    write_json(metrics, figures)
     print(
-        f"export-onnx: {model}, {model.stat().st_size / 1e6:.1f} MB; differs from torch by at most "
-        f"{max(found['max_difference_batch_1'], found['max_difference_batch_n']):.1g}"
+        f"export-onnx: {model}, {precision}, {figures['bytes'] / 1e6:.1f} MB; differs from torch "
+        f"by at most {proof[precision]['max_difference_batch_n']:.1g}; temperature {degree:.3f}; "
+        f"answers {figures['coverage']:.1%} of validation, {figures['precision_of_answers']:.1%} "
+        "of them right"
     )
 
 
@@ -89,8 +136,8 @@ def _describe(dataset: Dataset, trained: Checkpoint, settings: dict[str, Any]) -
         resize_mode=card.resize_mode,
         resize_filter=card.resize_filter,
         architecture=trained.architecture,
-        precision="fp32",
-        temperature=TEMPERATURE,
+        precision=settings["precision"],
+        temperature=1.0,
         abstain_threshold=0.0,
         validation_metrics={},
         reference={},
@@ -110,9 +157,18 @@ def _describe(dataset: Dataset, trained: Checkpoint, settings: dict[str, Any]) -
     )
 
 
-def _write(path: Path, exported: onnx.ModelProto, metadata: Metadata) -> None:
-    onnx.helper.set_model_props(exported, metadata.to_properties())
-    path.write_bytes(exported.SerializeToString(deterministic=True))
+def _load(draft: Path, exported: onnx.ModelProto, card: Metadata) -> Classifier:
+    """Write the file as far as it is known, and open it as the server will."""
+    onnx.helper.set_model_props(exported, card.to_properties())
+    draft.write_bytes(exported.SerializeToString(deterministic=True))
+    return Classifier(draft)
+
+
+def _golden(classifier: Classifier) -> list[float]:
+    """Return the answer to the golden image, by the way that the server takes."""
+    picture = decode(base64.b64decode(classifier.metadata.golden_image)).picture
+    answer: list[float] = classifier(classifier.resizer(picture)[np.newaxis])[0][0].tolist()
+    return answer
 
 
 def _histograms(table: pa.Table, classes: list[str]) -> dict[str, Any]:

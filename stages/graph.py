@@ -1,34 +1,36 @@
 """The network as the artefact's graph, from stored pixels to probabilities and embedding."""
 
+import copy
 import logging
 import warnings
 
+import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from server.errors import UserError
 from stages.network import Network
 
 OUTPUTS = ("probabilities", "embedding")
+TEMPERATURE, DIVISION, SOFTMAX = "temperature", "calibration", "softmax"
 
 
 class Graph(nn.Module):
-    """All between a picture and an answer: scaling, layout, network, temperature, softmax."""
+    """All between a picture and an answer: scaling, layout, network, softmax."""
 
-    temperature: Tensor
-
-    def __init__(self, network: Network, *, temperature: float) -> None:
-        """Divide logits by `temperature` (Guo et al. 2017, "On calibration of modern networks")."""
+    def __init__(self, network: Network) -> None:
+        """Wrap a copy of a trained network."""
         super().__init__()
-        self.network = network
-        self.register_buffer("temperature", torch.tensor(temperature))
+        self.network = copy.deepcopy(network).cpu().eval()
+        self.network.body.to(memory_format=torch.contiguous_format)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]`, embedding `[n, features]`."""
-        embedding = self.network.embed(self.network.normalise(images))
-        logits = self.network.logits(embedding)
-        return torch.softmax(logits / self.temperature, dim=1), embedding
+        inputs = self.network.normalise(images).contiguous()  # strides would become nodes
+        embedding = self.network.embed(inputs)
+        return torch.softmax(self.network.logits(embedding), dim=1), embedding
 
 
 def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:
@@ -37,7 +39,6 @@ def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:
     What the exporter notes of the code it came from (file names, lines) is taken out: it would
     make the bytes depend on where the repository lies.
     """
-    graph = graph.eval().cpu()
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
@@ -58,8 +59,33 @@ def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:
         raise UserError(f"export-onnx: this network cannot be exported ({reason})") from None
     assert program is not None
     model: onnx.ModelProto = program.model_proto
+    _make_room_for_temperature(model)
     _forget_origin(model)
     return model
+
+
+def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
+    """Make `model` divide its logits by `temperature` before the softmax, in place.
+
+    Guo et al. 2017, "On calibration of modern neural networks".
+    """
+    value = numpy_helper.from_array(np.array(temperature, dtype=np.float32), TEMPERATURE)
+    initializer = next(one for one in model.graph.initializer if one.name == TEMPERATURE)
+    initializer.CopyFrom(value)
+
+
+def _make_room_for_temperature(model: onnx.ModelProto) -> None:
+    """Put a division by 1 before the softmax; an exporter would leave it out."""
+    one = numpy_helper.from_array(np.array(1, dtype=np.float32), TEMPERATURE)
+    model.graph.initializer.append(one)
+    nodes = model.graph.node
+    softmax = next(node for node in nodes if node.output[0] == OUTPUTS[0])
+    assert softmax.op_type == "Softmax"
+    softmax.name = SOFTMAX
+    scaled = f"{softmax.input[0]}_scaled"
+    division = helper.make_node("Div", [softmax.input[0], TEMPERATURE], [scaled], name=DIVISION)
+    softmax.input[0] = scaled
+    nodes.insert(list(nodes).index(softmax), division)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:

@@ -10,6 +10,12 @@ Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating[Any]]
 
 
+def accuracy(probabilities: Probabilities, labels: Labels) -> float:
+    """Return the share of right top-1 answers; 1 where there is none to be wrong."""
+    right = probabilities.argmax(axis=1) == labels
+    return float(right.mean()) if len(right) else 1.0
+
+
 def scores(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
     """Score probabilities `[n, classes]` against class indices `[n]`.
 

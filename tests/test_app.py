@@ -39,7 +39,8 @@ def test_an_answer_names_class_confidence_and_all_probabilities(
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert answer["probabilities"][answer["class"]] == answer["confidence"]
-    assert answer["abstain"] is False
+    threshold = classifier.metadata.abstain_threshold
+    assert answer["abstain"] is (answer["confidence"] < threshold)
     assert answer["model"] == classifier.name
 
 

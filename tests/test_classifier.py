@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -89,4 +90,24 @@ def test_metadata_that_cannot_be_used_is_refused(
     helper.set_model_props(model, properties)
     (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match=complaint):
+        Classifier(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"image_size": 32}, "its inputs are"), ({"classes": ["a", "b"]}, "its outputs are")],
+)
+def test_shapes_other_than_the_metadata_say_are_refused(
+    tmp_path: Path, changes: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ModelError, match=rf"model\.onnx: {complaint}.*export it again"):
+        Classifier(write_pixel_artefact(tmp_path / "model.onnx", **changes))
+
+
+def test_another_type_of_input_is_refused(tmp_path: Path) -> None:
+    model = pixel_model()
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    helper.set_model_props(model, METADATA.to_properties())
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"tensor\(float\).*the metadata ask for.*uint8"):
         Classifier(tmp_path / "model.onnx")

@@ -1,0 +1,47 @@
+"""`python -m server.inspect model.onnx`: print what an artefact says of itself."""
+
+import sys
+from pathlib import Path
+
+from server.classifier import Classifier
+from server.errors import UserError
+
+
+def card(classifier: Classifier) -> str:
+    """Return the lines that people want to see."""
+    about = classifier.metadata
+    threshold = f"{about.abstain_threshold:.4f}" if about.abstain_threshold else "none"
+    lines = {
+        "model": classifier.name,
+        "architecture": f"{about.architecture}, {about.precision}",
+        "classes": ", ".join(about.classes),
+        "input": f"{about.image_size} px, {about.resize_mode}, {about.resize_filter}",
+        "temperature": f"{about.temperature:.4f}",
+        "abstains below": threshold,
+        "on validation": ", ".join(f"{k} {v:.4f}" for k, v in about.validation_metrics.items()),
+        "data": about.data_hash,
+        "schema": str(about.schema_version),
+        "made with": ", ".join(f"{name} {version}" for name, version in about.versions.items()),
+    }
+    lines |= {
+        section: ", ".join(f"{name}={value}" for name, value in values.items())
+        for section, values in about.parameters.items()
+    }
+    return "\n".join(f"{name:16}{text}" for name, text in lines.items())
+
+
+def main() -> int:
+    """Print the card of the file that the command line names."""
+    if len(sys.argv) != 2:  # noqa: PLR2004
+        print("usage: python -m server.inspect MODEL.onnx", file=sys.stderr)
+        return 2
+    try:
+        print(card(Classifier(Path(sys.argv[1]))))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
