@@ -147,6 +147,16 @@ def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> 
         assert title in html
 
 
+def test_own_images_need_the_two_commands_of_the_readme(clones: list[Path]) -> None:
+    folder = clones[1]
+    draw_folder(folder / "data/cars", per_class=12)
+    call(folder, "dvc", "add", "data/cars")
+    call(folder, "dvc", "exp", "run", "-S", "prepare.source=data/cars", "prepare")
+    assert (folder / "data/cars/disc").is_dir()
+    counts = json.loads((folder / "metrics/prepare.json").read_text())
+    assert counts["used"] == 36
+
+
 def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
     clones: list[Path],
 ) -> None:
