@@ -41,6 +41,7 @@ def parity(
     of the precision.
     """
     allowed = TOLERANCES[precision]
+    cure = "" if precision is Precision.FP32 else "; set export.precision=fp32"
     found: dict[str, float | int] = {}
     for name, size, count in (
         ("batch_1", 1, min(BATCH, len(split))),
@@ -58,7 +59,7 @@ def parity(
             if not value <= limit:  # also when it is NaN
                 raise UserError(
                     f"export-onnx: at batch {size} torch and ONNX Runtime are apart: {what} "
-                    f"{value:.2g}, above the {limit:g} of {precision}; nothing was written"
+                    f"{value:.2g}, above the {limit:g} of {precision}; nothing was written{cure}"
                 )
         found[f"max_difference_{name}"] = float(apart.max())
         found[f"mean_difference_{name}"] = float(apart.mean())
