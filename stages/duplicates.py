@@ -69,10 +69,8 @@ def group_near(samples: Samples, shards: Shards, distance: int, correlation: flo
 
 def write_conflicts(samples: Samples, path: Path) -> None:
     """List files that show the same, or nearly, under two labels: one of each pair may be wrong."""
-    found, rows = (
-        samples.found,
-        sorted(samples.conflicts, key=lambda pair: (-pair.correlation, pair.first)),
-    )
+    found = samples.found
+    rows = sorted(samples.conflicts, key=lambda pair: (-pair.correlation, pair.first))
     columns: dict[str, list[Any]] = {
         "correlation": [round(pair.correlation, 4) for pair in rows],
         "path": [found[pair.first].path for pair in rows],

@@ -19,9 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
-from server.classifier import SCHEMA_VERSION, Classifier, Metadata
+from server.classifier import SCHEMA_VERSION, Classifier, Floats, Metadata
 from server.errors import UserError
-from server.features import FEATURES
 from server.image import decode
 from stages.calibration import abstain_threshold, cross_entropy, fit_temperature
 from stages.checkpoint import Checkpoint
@@ -33,9 +32,8 @@ from stages.output import whole, write_json
 from stages.parity import parity
 from stages.predictions import matrix, predict
 from stages.quantise import Precision, convert
+from stages.reference import histograms
 from stages.scores import accuracy, scores
-
-BINS = 10
 
 
 class Temperature(StrEnum):
@@ -63,51 +61,42 @@ def main(
     settings = parameters(locals())
     dataset = Dataset.open(prepared)
     trained = Checkpoint.open(checkpoint)
-    validation = dataset.split("val")
-    labels = validation.labels
-    graph = Graph(trained.network(checkpoint))
     card = _describe(dataset, trained, settings)
     with whole(model) as draft:
-        exported = to_onnx(graph, image_size=dataset.card.image_size)
-        classifier = _load(draft, exported, card)
-        proof = {Precision.FP32: parity(graph, classifier, validation, precision=Precision.FP32)}
-        plain = matrix(predict(classifier, validation, what="validation"), "probabilities")
-        answers = plain
-        if precision is not Precision.FP32:
-            exported = convert(exported, precision, train=dataset.split("train"))
-            classifier = _load(draft, exported, card)
-            proof[precision] = parity(graph, classifier, validation, precision=precision)
-            answers = matrix(predict(classifier, validation, what="validation"), "probabilities")
-        drop = accuracy(plain, labels) - accuracy(answers, labels)
-        if drop > max_accuracy_drop:
-            raise UserError(
-                f"export-onnx: {precision} loses {drop:.4f} of accuracy on validation, above "
-                f"export.max_accuracy_drop={max_accuracy_drop}; nothing was written"
-            )
+        exported, answers, proof = _proven(
+            Graph(trained.network(checkpoint)),
+            card,
+            dataset,
+            precision=precision,
+            max_accuracy_drop=max_accuracy_drop,
+            draft=draft,
+        )
+        labels = dataset.split("val").labels
         degree = fit_temperature(answers, labels) if temperature is Temperature.FIT else 1.0
         set_temperature(exported, degree)
-        card = replace(card, temperature=degree)
-        classifier = _load(draft, exported, card)
-        calibrated = matrix(predict(classifier, validation, what="validation"), "probabilities")
+        classifier = _load(draft, exported, replace(card, temperature=degree))
+        table = predict(classifier, dataset.split("val"), what="validation")
+        calibrated = matrix(table, "probabilities")
         threshold = abstain_threshold(calibrated, labels, target=target_precision)
-        card = replace(card, abstain_threshold=threshold)
-        classifier = _load(draft, exported, card)
-        table = predict(classifier, validation, what="validation")
+        answered = calibrated.max(axis=1) >= threshold
+        table = table.set_column(
+            table.column_names.index("abstain"), "abstain", pa.array(~answered)
+        )
         validated = scores(labels, calibrated)
         card = replace(
             card,
+            temperature=degree,
+            abstain_threshold=threshold,
             validation_metrics=validated,
-            reference=_histograms(table, card.classes),
+            reference=histograms(table, card.classes),
             golden_probabilities=_golden(classifier),
         )
         _load(draft, exported, card)
         with whole(reference) as rows:
             pq.write_table(table, rows)
-    answered = calibrated.max(axis=1) >= threshold
     figures: dict[str, Any] = {
         "precision": precision,
-        "parity": proof,
-        "accuracy_drop": drop,
+        **proof,
         "temperature": degree,
         "cross_entropy_before": cross_entropy(answers, labels),
         "cross_entropy_after": cross_entropy(calibrated, labels),
@@ -118,12 +107,40 @@ def main(
         "bytes": model.stat().st_size,
     }
     write_json(metrics, figures)
+    apart = figures["parity"][precision]["max_difference_batch_n"]
     print(
         f"export-onnx: {model}, {precision}, {figures['bytes'] / 1e6:.1f} MB; differs from torch "
-        f"by at most {proof[precision]['max_difference_batch_n']:.1g}; temperature {degree:.3f}; "
-        f"answers {figures['coverage']:.1%} of validation, {figures['precision_of_answers']:.1%} "
-        "of them right"
+        f"by at most {apart:.1g}; temperature {degree:.3f}; answers {figures['coverage']:.1%} of "
+        f"validation, {figures['precision_of_answers']:.1%} of them right"
     )
+
+
+def _proven(
+    graph: Graph,
+    card: Metadata,
+    dataset: Dataset,
+    *,
+    precision: Precision,
+    max_accuracy_drop: float,
+    draft: Path,
+) -> tuple[onnx.ModelProto, Floats, dict[str, Any]]:
+    """Return the graph in its precision, its validation probabilities, and the gates' figures."""
+    validation = dataset.split("val")
+    exported = to_onnx(graph, image_size=card.image_size)
+    proof, found = {}, {}
+    for step in dict.fromkeys((Precision.FP32, precision)):
+        exported = convert(exported, step, train=dataset.split("train"))
+        classifier = _load(draft, exported, card)
+        proof[step] = parity(graph, classifier, validation, precision=step)
+        found[step] = matrix(predict(classifier, validation, what="validation"), "probabilities")
+    right = {step: accuracy(answers, validation.labels) for step, answers in found.items()}
+    drop = right[Precision.FP32] - right[precision]
+    if drop > max_accuracy_drop:
+        raise UserError(
+            f"export-onnx: {precision} loses {drop:.4f} of accuracy on validation, above "
+            f"export.max_accuracy_drop={max_accuracy_drop}; nothing was written"
+        )
+    return exported, found[precision], {"parity": proof, "accuracy_drop": drop}
 
 
 def _describe(dataset: Dataset, trained: Checkpoint, settings: dict[str, Any]) -> Metadata:
@@ -169,22 +186,6 @@ def _golden(classifier: Classifier) -> list[float]:
     picture = decode(base64.b64decode(classifier.metadata.golden_image)).picture
     answer: list[float] = classifier(classifier.resizer(picture)[np.newaxis])[0][0].tolist()
     return answer
-
-
-def _histograms(table: pa.Table, classes: list[str]) -> dict[str, Any]:
-    """Count what validation looks like.
-
-    Numbers: the inner edges of up to ten bins of equal count, and the count in each, the outer
-    bins being open. Classes: the count of each as predicted.
-    """
-    predicted = table["class"].to_pylist()
-    histograms: dict[str, Any] = {"class": {name: predicted.count(name) for name in classes}}
-    for name in (*FEATURES, "confidence"):
-        values = table[name].to_numpy()
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
-        counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
-        histograms[name] = {"edges": edges.tolist(), "counts": counts.tolist()}
-    return histograms
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from PIL import Image
 from server.errors import ImageError
 from server.features import FEATURES, image_features
 from server.image import Pixels, Resizer, decode
+from stages.dataset import SCHEMA
 from stages.found import Found
 from stages.progress import track
 from stages.shards import Shards
@@ -22,16 +23,8 @@ from stages.shards import Shards
 CHUNK = 16
 AHEAD = 4  # chunks a process, so that memory does not grow with the number of images
 
-FACTS = pa.schema(
-    [("problem", pa.string()), ("pixel_sha256", pa.string()), ("phash", pa.string())]
-    + [
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("mode", pa.string()),
-        ("format", pa.string()),
-    ]
-    + [(name, pa.float64()) for name in FEATURES]
-)
+OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
+FACTS = pa.schema([("problem", pa.string()), *(SCHEMA.field(name) for name in OF_PIXELS)])
 
 
 def read_all(found: Sequence[Found], shards: Shards, resizer: Resizer) -> pa.Table:

@@ -7,6 +7,13 @@ from tests.drawing import draw_folder
 from tests.stage import run_stage
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new folder as current folder: no test writes to the repository."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of class folders, 24 images each."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
@@ -59,7 +60,6 @@ def test_an_unusable_image_stops_and_nothing_is_half_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     whole = source / "disc/disc-000.jpg"
     whole.write_bytes(whole.read_bytes()[:300])
     assert prepare(source) == 2
@@ -74,7 +74,6 @@ def test_an_unusable_image_stops_and_nothing_is_half_written(
 def test_an_unusable_image_can_be_left_out_with_its_reason(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     (source / "disc/notes.txt").write_text("not a picture")
     assert prepare(source, on_bad_image="skip") == 0
     rows = {row["path"]: row for row in pq.read_table("data/prepared/samples.parquet").to_pylist()}
@@ -89,7 +88,6 @@ def test_a_class_of_which_nothing_can_be_used_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     (source / "cone").mkdir()
     (source / "cone/notes.txt").write_text("not a picture")
     assert prepare(source, on_bad_image="skip") == 2
@@ -105,12 +103,6 @@ def counts() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Path("metrics/prepare.json").read_text())
     assert found["used"] + sum(found["left_out"].values()) == found["found"] == len(rows())
     return found
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_content_counts_and_names_do_not(source: Path, elsewhere: Path) -> None:
@@ -267,7 +259,10 @@ def test_killed_at_any_moment_nothing_looks_finished_and_a_rerun_succeeds(
     for delay in (0.3, 0.6, 0.9, 1.2):
         process = subprocess.Popen([*words, *arguments(options)], env=environment)
         time.sleep(delay)
+        workers = psutil.Process(process.pid).children(recursive=True)
         process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert alive == []
         if process.wait() == 0:
             break
         assert not Path("data/prepared").exists()
