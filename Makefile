@@ -6,7 +6,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve test bench lint check-lock lock
+.PHONY: help install repro serve snapshot-log test bench lint check-lock lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,12 +28,16 @@ repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
 serve: install ## serve data/model/model.onnx on port 8000
 	@python -m server
 
+snapshot-log: install ## copy the complete rows of data/predictions to data/current, for drift
+	@python -m server.snapshot
+
 test: install lint check-lock ## all checks and tests
 	@pytest --cov --cov-report=term
 
 bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
 	@python -m tests.benchmarks.precision
+	@python -m tests.benchmarks.start
 
 lint: install ## ruff, mypy and the import contracts
 	@ruff check .

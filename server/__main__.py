@@ -1,28 +1,42 @@
 """`python -m server`: load the model and listen."""
 
-import logging
+import os
 import sys
 
-import uvicorn
+import structlog
 
 from server.app import create_app
 from server.classifier import Classifier
 from server.errors import UserError
-from server.settings import Settings
+from server.listener import Listener
+from server.logs import configure
+from server.settings import Settings, table, unknown
+
+HELP = """usage: python -m server
+
+Serves an artefact of this pipeline over HTTP. The environment sets:
+
+"""
 
 
 def main() -> int:
     """Serve until told to stop; return 2 after a mistake of the user's, said in one line."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    if sys.argv[1:]:
+        asked = sys.argv[1:] in (["--help"], ["-h"])
+        print(HELP + table(), file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    configure()
     try:
-        settings = Settings.from_environment()
-        classifier = Classifier(settings.model)
+        settings = Settings.read(os.environ)
+        classifier = Classifier(settings.model, policy=settings.provider, threads=settings.threads)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    app = create_app(classifier, max_body_bytes=settings.max_body_bytes)
-    print(f"model {classifier.name} on {classifier.provider}", flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_config=None)
+    log = structlog.get_logger("server")
+    for complaint in unknown(os.environ):
+        log.warning(complaint)
+    log.info("model", model=classifier.name, provider=classifier.provider)
+    Listener(create_app(classifier, settings), settings).run()
     return 0
 
 

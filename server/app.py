@@ -1,89 +1,83 @@
-"""The HTTP face: routes parse, call and answer."""
+"""The application: what is reached by which path, through which layers."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import numpy as np
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from server.body import BodyLimit
 from server.classifier import Classifier
-from server.image import decode
+from server.envelope import Envelope
+from server.health import Health
+from server.keys import ApiKeys
+from server.metrics import Metrics
+from server.predictor import Predictor
 from server.problems import HANDLERS
+from server.routes import Routes
+from server.settings import Settings
 
-FIELD = "image"
-
-
-@dataclass(frozen=True)
-class Routes:
-    """Answers requests from one classifier."""
-
-    classifier: Classifier
-    since: datetime
-
-    async def predict(self, request: Request) -> JSONResponse:
-        """Classify the image of a multipart field `image`, or of the raw body."""
-        data = await _image_bytes(request)
-        return JSONResponse(await run_in_threadpool(self._classify, data))
-
-    async def classes(self, _: Request) -> JSONResponse:
-        """List the classes in index order."""
-        return JSONResponse({"classes": self.classifier.metadata.classes})
-
-    async def health(self, _: Request) -> JSONResponse:
-        """Say, to people, what is running and where."""
-        answer: dict[str, Any] = {
-            "status": "ok",
-            "model": self.classifier.name,
-            "provider": self.classifier.provider,
-            "since": self.since.isoformat(timespec="seconds"),
-        }
-        if self.classifier.fallback:
-            answer["fallback"] = self.classifier.fallback
-        return JSONResponse(answer)
-
-    def _classify(self, data: bytes) -> dict[str, Any]:
-        pixels = self.classifier.resizer(decode(data).picture)
-        probabilities = self.classifier(pixels[np.newaxis])[0][0].tolist()
-        metadata = self.classifier.metadata
-        by_class = dict(zip(metadata.classes, probabilities, strict=True))
-        best = max(by_class, key=by_class.__getitem__)
-        return {
-            "class": best,
-            "confidence": by_class[best],
-            "probabilities": by_class,
-            "abstain": by_class[best] < metadata.abstain_threshold,
-            "model": self.classifier.name,
-        }
+EXPOSED = ("Retry-After", "Server-Timing", "X-Execution-Provider", "X-Request-ID")
+ALLOWED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID")
 
 
-async def _image_bytes(request: Request) -> bytes:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return await request.body()
-    async with request.form(max_files=1, max_fields=8) as form:
-        field = form.get(FIELD)
-        if not isinstance(field, UploadFile):
-            raise HTTPException(400, f"no file in the form field {FIELD!r}; curl -F {FIELD}=@FILE")
-        return await field.read()
+def create_app(classifier: Classifier, settings: Settings) -> Starlette:
+    """Return the application; `app.state.health` tells it to drain."""
+    metrics = Metrics()
+    predictor = Predictor(classifier, settings, metrics)
+    health, routes = Health(predictor), Routes(predictor)
+    _announce(metrics, predictor, health)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await health.check()
+        yield
+        predictor.close()
+
+    paths = [
+        Route("/predict", routes.predict, methods=["POST"]),
+        Route("/predict_batch", routes.predict_batch, methods=["POST"]),
+        Route("/classes", routes.classes),
+        Route("/health", health.health),
+        Route("/health/live", health.live),
+        Route("/health/ready", health.ready),
+        Route("/metrics", routes.metrics),
+        Route("/openapi.json", routes.openapi),
+    ]
+    layers = [
+        Middleware(
+            Envelope,
+            metrics=metrics,
+            provider=classifier.provider,
+            routes={route.path for route in paths},
+        )
+    ]
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=ALLOWED,
+                expose_headers=EXPOSED,
+            )
+        )
+    if settings.api_keys:
+        layers.append(Middleware(ApiKeys, keys=settings.api_keys))
+    layers.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
+    app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.state.health = health
+    return app
 
 
-def create_app(classifier: Classifier, *, max_body_bytes: int) -> Starlette:
-    """Return the application; a longer body than `max_body_bytes` is refused with 413."""
-    routes = Routes(classifier, datetime.now(UTC))
-    return Starlette(
-        routes=[
-            Route("/predict", routes.predict, methods=["POST"]),
-            Route("/classes", routes.classes),
-            Route("/health", routes.health),
-        ],
-        middleware=[Middleware(BodyLimit, limit=max_body_bytes)],
-        exception_handlers=HANDLERS,
-    )
+def _announce(metrics: Metrics, predictor: Predictor, health: Health) -> None:
+    """Set what does not change, and tie the gauges to what they show."""
+    classifier = predictor.classifier
+    card, revision = classifier.metadata, predictor.settings.revision
+    metrics.model.labels(classifier.name, card.architecture, card.precision, revision).set(1)
+    metrics.provider.labels(classifier.provider).set(1)
+    metrics.fallback.set(classifier.fallback is not None)
+    metrics.depth.set_function(lambda: predictor.admission.depth)
+    metrics.ready.set_function(lambda: not (health.draining or health.problem))

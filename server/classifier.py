@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from server.errors import ModelError, UserError
 from server.image import Pixels, ResizeFilter, ResizeMode, Resizer
-from server.providers import open_session
+from server.providers import ProviderPolicy, open_session
 
 SCHEMA_VERSION = 1
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
@@ -84,17 +84,22 @@ class Classifier:
     """Answers with the probabilities and embeddings of images.
 
     `name`: the first 12 digits of the file's SHA-256. `provider`: the execution provider that is
-    really in use. `fallback`: why it is not CUDA, or None.
+    really in use. `fallback`: why it is not CUDA where the policy would have it, or None.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Load `path`, or raise `ModelError` saying what to do about it."""
+    def __init__(
+        self, path: Path, *, policy: ProviderPolicy = ProviderPolicy.AUTO, threads: int = 0
+    ) -> None:
+        """Load `path`, or raise `ModelError` saying what to do about it.
+
+        `policy` and `threads` are those of `server.providers.open_session`.
+        """
         try:
             data = path.read_bytes()
         except OSError:
             raise ModelError(f"{path}: no model there; {MISSING}") from None
         try:
-            opened = open_session(data)
+            opened = open_session(data, policy=policy, threads=threads)
             found = opened.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(found)
             _check_shapes(opened.session, self.metadata)

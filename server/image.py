@@ -5,6 +5,8 @@ Rules, so that one photograph always gives one array:
 * judged by content, never by name; only the formats of `FORMATS`; of an animation the first frame
 * turned upright by its EXIF orientation
 * transparency is blended on white; 16-bit is scaled to 8; CMYK, palette and gray become RGB
+* a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
+  where that leaves each side at least twice as long as the input of the network
 * more than `MAX_PIXELS` pixels, or a file that ends too soon, is refused
 """
 
@@ -15,7 +17,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from server.errors import ImageError
 
@@ -43,9 +45,14 @@ class ResizeFilter(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """An upright RGB picture, with the mode and format that its file had."""
+    """An upright RGB picture; `width`, `height`, `mode` and `format` are those of its file.
+
+    The picture itself may be smaller, where `decode` was told what it is for.
+    """
 
     picture: Image.Image
+    width: int
+    height: int
     mode: str
     format: str
 
@@ -72,22 +79,23 @@ class Resizer:
         return np.asarray(picture, dtype=np.uint8)
 
 
-def decode(data: bytes) -> Decoded:
-    """Decode the bytes of an image file, or raise `ImageError` saying what is wrong with them."""
+def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode the bytes of an image file, or raise `ImageError` saying what is wrong with them.
+
+    `target`: the side, in pixels, to which the picture will be resized; a large JPEG is then
+    decoded smaller. Without it each picture has the size of its file.
+    """
     if not data:
         raise ImageError("empty, 0 bytes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
             with Image.open(io.BytesIO(data), formats=FORMATS) as source:
-                _check_size(source)
-                mode, form = source.mode, source.format or ""
-                source.load()
-                return Decoded(picture=_rgb(_upright(source)), mode=mode, format=form)
+                return _decode(source, target, max_pixels)
     except ImageError:
         raise
     except Image.DecompressionBombError:
-        raise ImageError(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+        raise ImageError(f"more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
         raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
     except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
@@ -95,11 +103,26 @@ def decode(data: bytes) -> Decoded:
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
 
 
-def _check_size(picture: Image.Image) -> None:
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ImageError(
-            f"{picture.width} x {picture.height} pixels, over the limit of {MAX_PIXELS:,}"
-        )
+def _decode(source: Image.Image, target: int | None, max_pixels: int) -> Decoded:
+    width, height = source.size
+    mode, form = source.mode, source.format or ""
+    if width * height > max_pixels:
+        raise ImageError(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
+    if target:
+        source.draft(None, (2 * target, 2 * target))
+    source.load()
+    if _turned(source):
+        width, height = height, width
+    picture = _rgb(_upright(source))
+    return Decoded(picture=picture, width=width, height=height, mode=mode, format=form)
+
+
+def _turned(picture: Image.Image) -> bool:
+    """Whether its EXIF orientation exchanges width and height."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return False
 
 
 def _upright(picture: Image.Image) -> Image.Image:

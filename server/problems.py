@@ -1,50 +1,80 @@
 """Errors as clients see them: RFC 9457, `application/problem+json`."""
 
-import logging
 from http import HTTPStatus
-from uuid import uuid4
+from typing import Any
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from server.admission import Overloaded
 from server.errors import ImageError
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
+
+# for `/metrics` and the log; other refusals are `request`
+REASONS = {401: "key", 404: "path", 405: "method", 413: "size"}
 
 
-def problem(status: int, detail: str) -> JSONResponse:
-    """Return an answer that says what is wrong; `request_id` finds it again in the log."""
-    request_id = str(uuid4())
+def contents(status: int, detail: str) -> dict[str, Any]:
+    """Return the members that say what is wrong."""
     title = HTTPStatus(status).phrase
-    logger.info("%d %s: %s (request %s)", status, title, detail, request_id)
-    content = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "request_id": request_id,
-    }
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
+
+
+def problem(request: Request, status: int, reason: str, detail: str) -> JSONResponse:
+    """Return an answer that says what is wrong; `request_id` finds it again in the log."""
+    request.state.reason = reason
+    content = {**contents(status, detail), "request_id": request.state.request_id}
     return JSONResponse(content, status_code=status, media_type="application/problem+json")
 
 
-def http_error(_: Request, error: Exception) -> JSONResponse:
-    """Answer what Starlette refuses: unknown paths and methods, bodies too large or torn."""
+def http_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer what is refused: unknown paths and methods, bodies too large or torn, keys."""
     assert isinstance(error, HTTPException)
-    answer = problem(error.status_code, error.detail)
+    reason = REASONS.get(error.status_code, "request")
+    answer = problem(request, error.status_code, reason, error.detail)
     answer.headers.update(error.headers or {})
     return answer
 
 
-def image_error(_: Request, error: Exception) -> JSONResponse:
+def of_image(error: Exception) -> tuple[int, str, str]:
+    """Return status, reason and detail for an image that got no answer; log a fault of ours."""
+    if isinstance(error, ImageError):
+        return 400, "image", f"image: {error}"
+    log.error("fault", exc_info=error)
+    return 500, "fault", "the server failed; it has been logged"
+
+
+def image_error(request: Request, error: Exception) -> JSONResponse:
     """Answer bytes that are no usable image."""
-    assert isinstance(error, ImageError)
-    return problem(400, f"image: {error}")
+    return problem(request, *of_image(error))
 
 
-def server_error(_: Request, __: Exception) -> JSONResponse:
+def overloaded(request: Request, error: Exception) -> JSONResponse:
+    """Answer what would come too late."""
+    assert isinstance(error, Overloaded)
+    detail = f"the server is busy; try again in {error.retry_after} s"
+    answer = problem(request, 503, "overload", detail)
+    answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def late(request: Request, _: Exception) -> JSONResponse:
+    """Answer what came too late all the same."""
+    return problem(request, 504, "deadline", "no answer within the deadline; try again later")
+
+
+def failed(request: Request, error: Exception) -> JSONResponse:
     """Answer a fault of ours; the traceback is for the log alone."""
-    return problem(500, "the server failed; it has been logged")
+    log.error("fault", exc_info=error, request_id=request.state.request_id)
+    return problem(request, 500, "fault", "the server failed; it has been logged")
 
 
-HANDLERS = {HTTPException: http_error, ImageError: image_error, Exception: server_error}
+HANDLERS = {
+    HTTPException: http_error,
+    ImageError: image_error,
+    Overloaded: overloaded,
+    TimeoutError: late,
+}

@@ -1,33 +1,139 @@
-"""What the environment sets."""
+"""What the environment sets; `python -m server --help` lists it."""
 
+import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self, get_type_hints
 
-from starlette.config import Config
+from starlette.config import Config, Environ
+from starlette.datastructures import CommaSeparatedStrings
 
 from server.errors import UserError
+from server.providers import ProviderPolicy
+
+PREFIX = "SERVER_"
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a cast to a whole number between `least` and `most`."""
+
+    def cast(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    cast.__name__ = f"whole number from {least:,} to {most:,}"
+    return cast
+
+
+def seconds(value: str) -> float:
+    """Cast to a time above 0 and below a day."""
+    number = float(value)
+    if not 0 < number < 86_400:  # noqa: PLR2004
+        raise ValueError
+    return number
+
+
+seconds.__name__ = "number of seconds"
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Cast what commas divide."""
+    return tuple(word for word in CommaSeparatedStrings(value) if word)
+
+
+words.__name__ = "list with commas"
+
+
+def policy(value: str) -> ProviderPolicy:
+    """Cast to a policy."""
+    return ProviderPolicy(value)
+
+
+policy.__name__ = f"one of {', '.join(ProviderPolicy)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The server's settings; each is read from `SERVER_` and its name in capitals."""
+    """The server's settings; each is read from `SERVER_` and its name in capitals.
 
-    model: Path = Path("data/model/model.onnx")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    max_body_bytes: int = 20_000_000
+    Each is annotated with how it is read and what it means.
+    """
+
+    model: Annotated[Path, Path, "the artefact to serve"] = Path("data/model/model.onnx")
+    host: Annotated[str, str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
+    port: Annotated[int, whole(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
+    provider: Annotated[
+        ProviderPolicy,
+        policy,
+        "auto: CUDA where there is a driver; cuda: say so where that fails; "
+        "require-cuda: no start without; cpu",
+    ] = ProviderPolicy.AUTO
+    threads: Annotated[int, whole(0, 1024), "CPU threads of the network; 0: one a core"] = 0
+    decoders: Annotated[int, whole(0, 1024), "threads that decode; 0: one a core"] = 0
+    queue: Annotated[int, whole(1, 100_000), "images under way at once; more get 503"] = 128
+    batch: Annotated[int, whole(1, 1024), "images a run of the network takes at most"] = 8
+    deadline: Annotated[float, seconds, "seconds until a request gets 504"] = 5.0
+    drain: Annotated[float, seconds, "seconds after SIGTERM in which work is taken"] = 1.0
+    max_body_bytes: Annotated[int, whole(1, 2**31), "a longer body gets 413"] = 20_000_000
+    max_pixels: Annotated[int, whole(1, 178_000_000), "a larger image gets 400"] = 64_000_000
+    max_batch_images: Annotated[int, whole(1, 1000), "images a /predict_batch takes"] = 10
+    api_keys: Annotated[
+        tuple[str, ...], words, "keys, with commas, one of which clients must send; none: open"
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...], words, "origins, with commas, whose pages may call; *: all"
+    ] = ()
+    prediction_log: Annotated[str, str, "folder that gets a row an answer; stdout; off"] = (
+        "data/predictions"
+    )
+    revision: Annotated[str, str, "the commit that is served, for log and /health"] = ""
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """Read the environment, or raise `UserError` naming the variable."""
-        config = Config(env_prefix="SERVER_")
-        try:
-            return cls(
-                model=config("MODEL", cast=Path, default=cls.model),
-                host=config("HOST", default=cls.host),
-                port=config("PORT", cast=int, default=cls.port),
-                max_body_bytes=config("MAX_BODY_BYTES", cast=int, default=cls.max_body_bytes),
-            )
-        except ValueError as error:
-            raise UserError(f"{error}") from None
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the environment, or raise `UserError` naming the variable, its value and the cure.
+
+        An empty variable counts as none.
+        """
+        config = Config(environ=Environ(dict(environment)), env_prefix=PREFIX)
+        values: dict[str, Any] = {}
+        for name, (cast, _) in _fields().items():
+            text = config(name.upper(), default="")
+            if not text:
+                continue
+            try:
+                values[name] = cast(text)
+            except ValueError:
+                raise UserError(f"{_variable(name)}={text}: no {cast.__name__}") from None
+        return cls(**values)
+
+
+def _fields() -> dict[str, tuple[Any, str]]:
+    """Return the cast and the meaning of each setting."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hint.__metadata__ for name, hint in hints.items()}
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Say which variables look like settings and are none; platforms may set some of their own."""
+    known = [_variable(name) for name in _fields()]
+    strange = [name for name in environment if name.startswith(PREFIX) and name not in known]
+    hints = {name: difflib.get_close_matches(name, known, n=1) for name in strange}
+    return [f"{name} is no setting" + "".join(f"; {h}?" for h in hints[name]) for name in strange]
+
+
+def table() -> str:
+    """Return name, default and meaning of each setting, a line each."""
+    defaults = Settings()
+    lines = []
+    for name, (_, meaning) in _fields().items():
+        default = getattr(defaults, name)
+        shown = "none" if default in ("", ()) else str(default)
+        lines.append(f"  {_variable(name):24}  {shown:21}  {meaning}")
+    return "\n".join(lines)

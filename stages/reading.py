@@ -84,22 +84,21 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
 
     try:
         with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
-            decoded = decode(source.read())
+            decoded = decode(source.read(), target=resizer.size)
     except ImageError as error:
         return None, {"problem": str(error)}
     except OSError as error:
         return None, {"problem": error.strerror or str(error)}
-    picture = decoded.picture
-    pixels = resizer(picture)
-    size = f"{picture.width}x{picture.height}:".encode()
+    pixels = resizer(decoded.picture)
+    size = f"{decoded.width}x{decoded.height}:".encode()
     return pixels, {
         "pixel_sha256": hashlib.sha256(size + pixels.tobytes()).hexdigest(),
         "phash": str(phash(Image.fromarray(pixels))),
-        "width": picture.width,
-        "height": picture.height,
+        "width": decoded.width,
+        "height": decoded.height,
         "mode": decoded.mode,
         "format": decoded.format,
-        **image_features(pixels, width=picture.width, height=picture.height),
+        **image_features(pixels, width=decoded.width, height=decoded.height),
     }
 
 

@@ -32,8 +32,11 @@ METADATA = Metadata(
 )
 
 
-def pixel_model() -> onnx.ModelProto:
-    """Return a graph that flattens `uint8 [n, 16, 16, 3]` into `float32 [n, 768]`."""
+def pixel_model(operator: str = "Identity") -> onnx.ModelProto:
+    """Return a graph that flattens `uint8 [n, 16, 16, 3]` into `float32 [n, 768]`.
+
+    `operator` is done to each value on its way.
+    """
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", VALUES])
@@ -41,7 +44,8 @@ def pixel_model() -> onnx.ModelProto:
     ]
     nodes = [
         helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["numbers"], ["probabilities"]),
+        helper.make_node(operator, ["numbers"], ["results"]),
+        helper.make_node("Flatten", ["results"], ["probabilities"]),
         helper.make_node("Identity", ["probabilities"], ["embedding"]),
     ]
     graph = helper.make_graph(nodes, "pixels", [images], outputs)
@@ -49,9 +53,9 @@ def pixel_model() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=opset, ir_version=10)
 
 
-def write_pixel_artefact(path: Path, **changes: object) -> Path:
+def write_pixel_artefact(path: Path, *, operator: str = "Identity", **changes: object) -> Path:
     """Write the graph with its metadata, some of it changed."""
-    model = pixel_model()
+    model = pixel_model(operator)
     helper.set_model_props(model, replace(METADATA, **changes).to_properties())
     path.write_bytes(model.SerializeToString())
     return path

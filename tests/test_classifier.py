@@ -10,7 +10,7 @@ from onnx import helper
 from server.classifier import Classifier, Metadata
 from server.errors import ModelError
 from server.image import decode
-from server.providers import cuda_driver
+from server.providers import driver_version
 from tests.artefact import METADATA, pixel_model, write_pixel_artefact
 
 
@@ -48,7 +48,7 @@ def test_without_a_gpu_it_says_aloud_that_it_runs_on_the_cpu(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not cuda_driver(), reason="no NVIDIA driver on this machine")
+@pytest.mark.skipif(not driver_version(), reason="no NVIDIA driver on this machine")
 def test_with_a_gpu_it_runs_on_cuda(classifier: Classifier) -> None:
     assert classifier.provider == "CUDAExecutionProvider"
 

@@ -4,11 +4,12 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
+from server.classifier import Classifier
 from server.errors import ImageError
 from server.image import ResizeFilter, ResizeMode, Resizer, decode
-from tests.drawing import draw
+from tests.drawing import CLASSES, draw
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -129,3 +130,51 @@ def test_resize_modes_crop_pad_and_squash() -> None:
     assert (resized(ResizeMode.CROP) == (255, 0, 0)).all(axis=2).mean() > 0.9  # blue is cut off
     assert (resized(ResizeMode.PAD)[0] == 255).all()  # white above
     assert (resized(ResizeMode.SQUASH)[:, :6] == (0, 0, 255)).all()  # blue is still there
+
+
+def enlarged(seed: int, form: str = "JPEG", **options: object) -> bytes:
+    picture = draw(CLASSES[seed % 3], seed)
+    picture = picture.resize((16 * picture.width, 12 * picture.height), Image.Resampling.BICUBIC)
+    return encoded(picture, form, **options)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "target", "scale"),
+    [(1600, 1200, 64, 8), (1600, 1200, 160, 2), (1600, 1200, 700, 1), (1600, 130, 64, 1)],
+)
+def test_a_large_jpeg_is_decoded_smaller_but_twice_as_large_as_asked(
+    width: int, height: int, target: int, scale: int
+) -> None:
+    decoded = decode(encoded(Image.new("RGB", (width, height)), "JPEG"), target=target)
+    assert (decoded.width, decoded.height) == (width, height)
+    assert decoded.picture.size == (-(-width // scale), -(-height // scale))
+
+
+def test_a_turned_jpeg_keeps_the_size_that_people_see() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = encoded(Image.new("RGB", (1601, 1200)), "JPEG", exif=exif)
+    for target in (None, 64):
+        decoded = decode(data, target=target)
+        assert (decoded.width, decoded.height) == (1200, 1601)
+        assert decoded.picture.width < decoded.picture.height
+
+
+def test_png_is_never_scaled() -> None:
+    assert decode(enlarged(1, "PNG"), target=8).picture.width > 500
+
+
+def test_scaled_decoding_changes_no_label(classifier: Classifier) -> None:
+    resizer = classifier.resizer
+    full, scaled, labels = [], [], []
+    for seed in range(60):
+        data = enlarged(seed, quality=90)
+        full.append(resizer(decode(data).picture))
+        scaled.append(resizer(decode(data, target=resizer.size).picture))
+        labels.append(seed % 3)
+    of_full, of_scaled = (classifier(np.stack(pixels))[0] for pixels in (full, scaled))
+    assert not np.array_equal(full, scaled)
+    assert np.abs(of_full - of_scaled).max() < 0.05
+    assert np.array_equal(of_full.argmax(axis=1), of_scaled.argmax(axis=1))
+    accuracy = [(of.argmax(axis=1) == labels).mean() for of in (of_full, of_scaled)]
+    assert accuracy[0] == accuracy[1]

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.classifier import Classifier
 from server.image import ResizeFilter, ResizeMode
+from server.settings import Settings
 from tests.artefact import SIZE, write_pixel_artefact
 from tests.stage import run_stage
 
@@ -35,7 +36,7 @@ def test_a_posted_file_reaches_the_session_as_the_pixels_that_prepare_stored(
         resize_mode=ResizeMode(mode),
         resize_filter=ResizeFilter(resampling),
     )
-    client = TestClient(create_app(Classifier(model), max_body_bytes=1_000_000))
+    client = TestClient(create_app(Classifier(model), Settings(prediction_log="off")))
     stored = np.load(prepared / "shard-00000.npy")
     rows = pq.read_table(prepared / "samples.parquet").to_pylist()
     assert len(rows) == len(stored)

@@ -1,0 +1,78 @@
+"""One answer: what a client gets of it, and the row that the prediction log keeps."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What is kept of a posted image: never the image itself."""
+
+    width: int
+    height: int
+    format: str
+    features: dict[str, float]
+    sha256: str
+
+    @staticmethod
+    def digest(data: bytes) -> str:
+        """Return the SHA-256 of the file as it was posted."""
+        return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The prediction row, contract version 1. `milliseconds`: of queue, decode and infer."""
+
+    id: str
+    time: datetime
+    model: str
+    revision: str
+    probabilities: dict[str, float]
+    threshold: float
+    picture: Picture
+    provider: str
+    milliseconds: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """The most probable class."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of that class."""
+        return self.probabilities[self.name]
+
+    @property
+    def abstain(self) -> bool:
+        """Whether that is less than the artefact asks of an answer."""
+        return self.confidence < self.threshold
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the client gets."""
+        return {
+            "id": self.id,
+            "class": self.name,
+            "confidence": self.confidence,
+            "probabilities": self.probabilities,
+            "abstain": self.abstain,
+            "model": self.model,
+        }
+
+    def row(self) -> dict[str, Any]:
+        """Return what the log keeps."""
+        return {
+            **self.answer(),
+            "time": self.time.isoformat(timespec="milliseconds"),
+            "revision": self.revision,
+            **self.picture.features,
+            "width": self.picture.width,
+            "height": self.picture.height,
+            "format": self.picture.format,
+            "image_sha256": self.picture.sha256,
+            "provider": self.provider,
+            "milliseconds": self.milliseconds,
+        }

@@ -1,0 +1,67 @@
+"""What clients call: routes parse, ask the predictor and answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from server.openapi import document
+from server.prediction import Prediction
+from server.predictor import Predictor
+from server.problems import contents, of_image
+from server.uploads import Upload, is_form, read_files
+
+FIELD = "image"
+FIELDS = "images"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Answers requests from one predictor."""
+
+    predictor: Predictor
+
+    async def predict(self, request: Request) -> JSONResponse:
+        """Classify the image of a multipart field `image`, or of the raw body."""
+        if is_form(request):
+            data = (await read_files(request, FIELD, most=1))[0].data
+        else:
+            data = await request.body()
+        [result] = await self.predictor.predict([data])
+        if isinstance(result, Exception):
+            raise result
+        request.state.milliseconds = result.milliseconds
+        return JSONResponse(result.answer())
+
+    async def predict_batch(self, request: Request) -> JSONResponse:
+        """Classify the images of multipart fields `images`; each gets its answer or its error."""
+        if not is_form(request):
+            raise HTTPException(415, f"send multipart/form-data; curl -F {FIELDS}=@FILE")
+        most = self.predictor.settings.max_batch_images
+        uploads = await read_files(request, FIELDS, most=most)
+        self.predictor.metrics.batch_requests.inc()
+        results = await self.predictor.predict([upload.data for upload in uploads])
+        answers = [self._entry(*pair) for pair in zip(uploads, results, strict=True)]
+        return JSONResponse({"model": self.predictor.classifier.name, "results": answers})
+
+    def _entry(self, upload: Upload, result: Prediction | Exception) -> dict[str, Any]:
+        if isinstance(result, Prediction):
+            return {"file": upload.name, **result.answer()}
+        status, reason, detail = of_image(result)
+        self.predictor.metrics.errors.labels(reason).inc()
+        return {"file": upload.name, "error": contents(status, detail)}
+
+    async def classes(self, _: Request) -> JSONResponse:
+        """List the classes in index order."""
+        return JSONResponse({"classes": self.predictor.classifier.metadata.classes})
+
+    async def openapi(self, _: Request) -> JSONResponse:
+        """Describe all this to programs."""
+        return JSONResponse(document(self.predictor.classifier.metadata, self.predictor.settings))
+
+    async def metrics(self, _: Request) -> Response:
+        """Answer Prometheus."""
+        return Response(self.predictor.metrics.exposition(), media_type=PROMETHEUS)
