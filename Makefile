@@ -38,6 +38,8 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
+	@python -m tests.benchmarks.serving
+	@python -m tests.benchmarks.cuda
 
 lint: install ## ruff, mypy and the import contracts
 	@ruff check .

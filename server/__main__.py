@@ -28,11 +28,16 @@ def main() -> int:
     configure()
     try:
         settings = Settings.read(os.environ)
-        classifier = Classifier(settings.model, policy=settings.provider, threads=settings.threads)
+        classifier = Classifier(
+            settings.model,
+            policy=settings.provider,
+            threads=settings.threads,
+            graphs=settings.cuda_graphs,
+        )
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    log = structlog.get_logger("server")
+    log = structlog.get_logger()
     for complaint in unknown(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)

@@ -1,10 +1,11 @@
 """How much work is taken on: what would come too late is refused at once."""
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SMOOTHING = 0.1  # weight of the newest measurement
+SMOOTHING = 0.05  # weight of the newest measurement
 
 
 class Overloaded(Exception):  # noqa: N818 - a state of the server, no fault
@@ -17,32 +18,43 @@ class Overloaded(Exception):  # noqa: N818 - a state of the server, no fault
 
 
 class Admission:
-    """Counts the images under way, and refuses those that would wait for longer than `deadline`.
+    """Counts the images under way, and refuses those that would wait for longer than `wait`.
 
-    `limit`: the most that are under way at once, however fast they go.
+    `limit`: the most that are under way at once, however fast they go. `workers`: how many the
+    server works on at once. While more than those are under way all of them are busy, and the time
+    between two images that leave is what an image costs: by this the wait of the next is known.
     """
 
-    def __init__(self, *, limit: int, deadline: float) -> None:
-        """Start with nothing under way, and no idea of how long an image takes."""
+    def __init__(self, *, limit: int, wait: float, workers: int) -> None:
+        """Start with nothing under way, and no idea of what an image costs."""
         self.limit = limit
-        self.deadline = deadline
+        self.wait = wait
+        self.workers = workers
         self.depth = 0
         self.seconds_per_image = 0.0
+        self._left: float | None = None  # when one left while all workers were busy
+
+    @property
+    def estimate(self) -> float:
+        """The seconds that an image would wait now."""
+        return self.depth * self.seconds_per_image
 
     @contextmanager
     def enter(self, images: int) -> Iterator[None]:
         """Hold the room for `images` for as long as they are under way, or raise `Overloaded`."""
-        wait = self.depth * self.seconds_per_image
-        full = self.depth + images > self.limit or wait > self.deadline
+        full = self.depth + images > self.limit or self.estimate > self.wait
         if full and self.depth:
-            raise Overloaded(max(1, math.ceil(wait)))
+            raise Overloaded(max(1, math.ceil(self.estimate)))
         self.depth += images
         try:
             yield
         finally:
-            self.depth -= images
+            self._leave(images)
 
-    def measured(self, seconds: float, images: int) -> None:
-        """Learn from a batch that took `seconds`."""
-        now, before = seconds / images, self.seconds_per_image
-        self.seconds_per_image = now if not before else before + SMOOTHING * (now - before)
+    def _leave(self, images: int) -> None:
+        now = time.perf_counter()
+        if self._left is not None:
+            cost, before = (now - self._left) / images, self.seconds_per_image
+            self.seconds_per_image = before + SMOOTHING * (cost - before) if before else cost
+        self.depth -= images
+        self._left = now if self.depth > self.workers else None

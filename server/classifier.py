@@ -88,18 +88,23 @@ class Classifier:
     """
 
     def __init__(
-        self, path: Path, *, policy: ProviderPolicy = ProviderPolicy.AUTO, threads: int = 0
+        self,
+        path: Path,
+        *,
+        policy: ProviderPolicy = ProviderPolicy.AUTO,
+        threads: int = 0,
+        graphs: bool = False,
     ) -> None:
         """Load `path`, or raise `ModelError` saying what to do about it.
 
-        `policy` and `threads` are those of `server.providers.open_session`.
+        `policy`, `threads` and `graphs` are those of `server.providers.open_session`.
         """
         try:
             data = path.read_bytes()
         except OSError:
             raise ModelError(f"{path}: no model there; {MISSING}") from None
         try:
-            opened = open_session(data, policy=policy, threads=threads)
+            opened = open_session(data, policy=policy, threads=threads, graphs=graphs)
             found = opened.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(found)
             _check_shapes(opened.session, self.metadata)
@@ -126,6 +131,11 @@ class Classifier:
             ["probabilities", "embedding"], {"images": images}
         )
         return probabilities, embedding
+
+    def probabilities(self, images: Pixels) -> Floats:
+        """Return the probabilities alone."""
+        probabilities: Floats = self.session.run(["probabilities"], {"images": images})[0]
+        return probabilities
 
 
 def _check_shapes(session: Any, metadata: Metadata) -> None:

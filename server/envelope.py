@@ -25,7 +25,7 @@ SECURITY = {
     "X-Frame-Options": "DENY",
 }
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 
 class Envelope:

@@ -54,7 +54,7 @@ class Health:
         predictor = self.predictor
         classifier, settings = predictor.classifier, predictor.settings
         wanted = settings.provider is ProviderPolicy.CUDA and classifier.fallback
-        sound = not (problem or wanted or predictor.log.problem)
+        sound = not (problem or wanted or predictor.worker.log.problem)
         answer: dict[str, Any] = {
             "status": "ok" if sound else "degraded",
             "ready": problem is None,
@@ -63,7 +63,7 @@ class Health:
             "provider": classifier.provider,
             "since": self.since.isoformat(timespec="seconds"),
             "queue": {"images": predictor.admission.depth, "limit": predictor.admission.limit},
-            "log": predictor.log.state(),
+            "log": predictor.worker.log.state(),
         }
         if problem:
             answer["problem"] = problem
@@ -80,8 +80,8 @@ class Health:
         if self.draining:
             return "shutting down"
         async with self._asking:  # one golden image at a time, however many ask
-            if self.problem or self.predictor.fault:
-                self.predictor.fault = None
+            if self.problem or self.predictor.worker.fault:
+                self.predictor.worker.fault = None
                 self.problem = await self._golden()
                 if self.problem:
                     logger.error("not ready: %s", self.problem)

@@ -23,6 +23,7 @@ from server.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -111,25 +112,21 @@ def _decode(source: Image.Image, target: int | None, max_pixels: int) -> Decoded
     if target:
         source.draft(None, (2 * target, 2 * target))
     source.load()
-    if _turned(source):
+    orientation = _orientation(source)
+    upright = source if orientation == 1 else ImageOps.exif_transpose(source)
+    if orientation in SIDEWAYS:
         width, height = height, width
-    picture = _rgb(_upright(source))
+    picture = _rgb(upright)
     return Decoded(picture=picture, width=width, height=height, mode=mode, format=form)
 
 
-def _turned(picture: Image.Image) -> bool:
-    """Whether its EXIF orientation exchanges width and height."""
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 is upright."""
     try:
-        return picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block says nothing about the pixels
-        return False
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # a broken EXIF block says nothing about the pixels
-        return picture
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1  # noqa: PLR2004
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -141,7 +138,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:

@@ -3,34 +3,41 @@
 import logging
 import sys
 import warnings
+from typing import Any
 
+import orjson
 import structlog
+from structlog.processors import EventRenamer, JSONRenderer, TimeStamper, format_exc_info
+from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
+from structlog.typing import Processor
+
+STAMP = TimeStamper(fmt="iso", utc=True, key="time")
+RENAME = EventRenamer("message")
 
 
 def configure() -> None:
-    """Send what structlog, `logging` (so uvicorn and ONNX Runtime) and `warnings` say to stderr."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info,
-    ]
+    """Send what structlog, `logging` (so uvicorn and ONNX Runtime) and `warnings` say to stderr.
+
+    structlog writes straight to the stream: by way of `logging` a line costs four times as much.
+    """
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[add_log_level, STAMP, format_exc_info, RENAME, JSONRenderer(_dumps)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+    foreign: list[Processor] = [add_log_level, add_logger_name, STAMP, format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer("message"),
-                structlog.processors.JSONRenderer(),
-            ],
+        ProcessorFormatter(
+            foreign_pre_chain=foreign,
+            processors=[ProcessorFormatter.remove_processors_meta, RENAME, JSONRenderer()],
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     warnings.simplefilter("default")
+
+
+def _dumps(event: Any, **_: Any) -> bytes:
+    return orjson.dumps(event, default=str)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 
@@ -36,7 +37,7 @@ class Prediction:
     provider: str
     milliseconds: dict[str, float]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The most probable class."""
         return max(self.probabilities, key=self.probabilities.__getitem__)

@@ -5,7 +5,6 @@ client hears anything, so that no answered id is missing after `kill -9`; at wor
 of a file is torn, and nobody was answered by it. (Against a loss of power only fsync would help.)
 """
 
-import json
 import logging
 import os
 import socket
@@ -13,17 +12,21 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
+
+import orjson
 
 from server.prediction import Prediction
 
 STDOUT = "stdout"
 OFF = "off"
+OPTIONS = orjson.OPT_APPEND_NEWLINE
 
 logger = logging.getLogger(__name__)
 
 
 class PredictionLog:
-    """Appends rows to `target`: a folder, `stdout` or `off`. Not for several threads at once.
+    """Appends rows to `target`: a folder, `stdout` or `off`; from any thread.
 
     What cannot be written never stops an answer: it is counted in `failures`, and `problem` says
     why until a later row gets through.
@@ -35,24 +38,23 @@ class PredictionLog:
         self.failures = 0
         self.problem: str | None = None
         self._file: _DayFile | None = None
+        self._writing = Lock()
 
     def append(self, predictions: Sequence[Prediction]) -> int:
         """Write a row each, all of them at once; return how many were lost."""
         if self.target == OFF or not predictions:
             return 0
-        rows = "".join(json.dumps(one.row(), separators=(",", ":")) + "\n" for one in predictions)
-        try:
-            if self.target == STDOUT:
-                _write(sys.stdout.fileno(), rows.encode())
-            else:
-                self._open(predictions[0].time).write(rows.encode())
-        except OSError as error:
-            self._failed(error, len(predictions))
-            return len(predictions)
-        if self.problem:
-            logger.info("prediction log: written again")
-        self.problem = None
-        return 0
+        rows = b"".join(orjson.dumps(one.row(), option=OPTIONS) for one in predictions)
+        with self._writing:
+            try:
+                self._write(rows, predictions[0].time)
+            except OSError as error:
+                self._failed(error, len(predictions))
+                return len(predictions)
+            if self.problem:
+                logger.info("prediction log: written again")
+            self.problem = None
+            return 0
 
     def state(self) -> dict[str, object]:
         """Tell people where the rows go, and what became of them."""
@@ -64,6 +66,12 @@ class PredictionLog:
         if self._file:
             self._file.close()
             self._file = None
+
+    def _write(self, rows: bytes, now: datetime) -> None:
+        if self.target == STDOUT:
+            _write(sys.stdout.fileno(), rows)
+        else:
+            self._open(now).write(rows)
 
     def _open(self, now: datetime) -> "_DayFile":
         name = f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
@@ -87,6 +95,8 @@ class _DayFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        size = os.fstat(self.descriptor).st_size
+        self.torn = size > 0 and os.pread(self.descriptor, 1, size - 1) != b"\n"
 
     def is_still(self, name: str) -> bool:
         """Whether this is the file of that name, and nobody has removed it."""
@@ -94,10 +104,10 @@ class _DayFile:
 
     def write(self, rows: bytes) -> None:
         """Append `rows`; after an interrupted line, on a new one."""
-        size = os.fstat(self.descriptor).st_size
-        if size and os.pread(self.descriptor, 1, size - 1) != b"\n":
-            rows = b"\n" + rows
+        rows = b"\n" + rows if self.torn else rows
+        self.torn = True
         _write(self.descriptor, rows)
+        self.torn = False
 
     def close(self) -> None:
         os.close(self.descriptor)

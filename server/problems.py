@@ -6,12 +6,13 @@ from typing import Any
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from server.admission import Overloaded
+from server.client import ClientGone
 from server.errors import ImageError
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 # for `/metrics` and the log; other refusals are `request`
 REASONS = {401: "key", 404: "path", 405: "method", 413: "size"}
@@ -66,6 +67,12 @@ def late(request: Request, _: Exception) -> JSONResponse:
     return problem(request, 504, "deadline", "no answer within the deadline; try again later")
 
 
+def gone(request: Request, _: Exception) -> Response:
+    """Answer nobody; the status, nginx's, is for the log and the metrics."""
+    request.state.reason = "gone"
+    return Response(status_code=499)
+
+
 def failed(request: Request, error: Exception) -> JSONResponse:
     """Answer a fault of ours; the traceback is for the log alone."""
     log.error("fault", exc_info=error, request_id=request.state.request_id)
@@ -77,4 +84,5 @@ HANDLERS = {
     ImageError: image_error,
     Overloaded: overloaded,
     TimeoutError: late,
+    ClientGone: gone,
 }

@@ -41,9 +41,16 @@ class Opened:
 
 
 def open_session(
-    model: bytes, *, policy: ProviderPolicy = ProviderPolicy.AUTO, threads: int = 0
+    model: bytes,
+    *,
+    policy: ProviderPolicy = ProviderPolicy.AUTO,
+    threads: int = 0,
+    graphs: bool = False,
 ) -> Opened:
     """Open `model` as `policy` says, on `threads` threads of the CPU (0: one a core).
+
+    `graphs`: on CUDA, record each run with a `gpu_graph_id` as a CUDA graph and replay it; such a
+    session takes inputs and outputs by binding alone (ONNX Runtime, "CUDA Execution Provider").
 
     `onnxruntime.get_available_providers` is no guide to what will run: it names what was compiled
     in, also on a machine without a GPU. Raises `ModelError` where CUDA is required and missing.
@@ -52,7 +59,7 @@ def open_session(
         return Opened(session=_session(model, [CPU], threads), provider=CPU, fallback=None)
     reason = _no_driver(driver_version()) or _no_build()
     if reason is None:
-        session, reason = _on_cuda(model, threads)
+        session, reason = _on_cuda(model, threads, graphs=graphs)
         if session and reason is None:
             return Opened(session=session, provider=CUDA, fallback=None)
     if policy is ProviderPolicy.REQUIRE_CUDA:
@@ -85,12 +92,17 @@ def _no_build() -> str | None:
     return None if found else "this build of onnxruntime has no CUDA provider"
 
 
-def _on_cuda(model: bytes, threads: int) -> tuple[onnxruntime.InferenceSession | None, str | None]:
+def _on_cuda(
+    model: bytes, threads: int, *, graphs: bool
+) -> tuple[onnxruntime.InferenceSession | None, str | None]:
     """Return a session on CUDA, or what is wrong with it."""
     onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
     # HEURISTIC: the default searches all algorithms, again for each new batch size. Without TF32
     # the answers stay within the tolerance that export-onnx proved.
-    cuda: Provider = (CUDA, {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
+    wishes = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    if graphs:
+        wishes["enable_cuda_graph"] = "1"
+    cuda: Provider = (CUDA, wishes)
     try:
         session = _session(model, [cuda, CPU], threads)
     except Exception as error:  # no device, no memory on it

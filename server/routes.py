@@ -5,8 +5,10 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from server.client import unless_gone
+from server.json_response import Json
 from server.openapi import document
 from server.prediction import Prediction
 from server.predictor import Predictor
@@ -24,28 +26,29 @@ class Routes:
 
     predictor: Predictor
 
-    async def predict(self, request: Request) -> JSONResponse:
+    async def predict(self, request: Request) -> Json:
         """Classify the image of a multipart field `image`, or of the raw body."""
         if is_form(request):
             data = (await read_files(request, FIELD, most=1))[0].data
         else:
             data = await request.body()
-        [result] = await self.predictor.predict([data])
+        [result] = await unless_gone(request, self.predictor.predict([data]))
         if isinstance(result, Exception):
             raise result
         request.state.milliseconds = result.milliseconds
-        return JSONResponse(result.answer())
+        return Json(result.answer())
 
-    async def predict_batch(self, request: Request) -> JSONResponse:
+    async def predict_batch(self, request: Request) -> Json:
         """Classify the images of multipart fields `images`; each gets its answer or its error."""
         if not is_form(request):
             raise HTTPException(415, f"send multipart/form-data; curl -F {FIELDS}=@FILE")
         most = self.predictor.settings.max_batch_images
         uploads = await read_files(request, FIELDS, most=most)
         self.predictor.metrics.batch_requests.inc()
-        results = await self.predictor.predict([upload.data for upload in uploads])
+        images = [upload.data for upload in uploads]
+        results = await unless_gone(request, self.predictor.predict(images))
         answers = [self._entry(*pair) for pair in zip(uploads, results, strict=True)]
-        return JSONResponse({"model": self.predictor.classifier.name, "results": answers})
+        return Json({"model": self.predictor.classifier.name, "results": answers})
 
     def _entry(self, upload: Upload, result: Prediction | Exception) -> dict[str, Any]:
         if isinstance(result, Prediction):
@@ -54,13 +57,13 @@ class Routes:
         self.predictor.metrics.errors.labels(reason).inc()
         return {"file": upload.name, "error": contents(status, detail)}
 
-    async def classes(self, _: Request) -> JSONResponse:
+    async def classes(self, _: Request) -> Json:
         """List the classes in index order."""
-        return JSONResponse({"classes": self.predictor.classifier.metadata.classes})
+        return Json({"classes": self.predictor.classifier.metadata.classes})
 
-    async def openapi(self, _: Request) -> JSONResponse:
+    async def openapi(self, _: Request) -> Json:
         """Describe all this to programs."""
-        return JSONResponse(document(self.predictor.classifier.metadata, self.predictor.settings))
+        return Json(document(self.predictor.classifier.metadata, self.predictor.settings))
 
     async def metrics(self, _: Request) -> Response:
         """Answer Prometheus."""

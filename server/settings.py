@@ -47,6 +47,14 @@ def words(value: str) -> tuple[str, ...]:
 words.__name__ = "list with commas"
 
 
+def switch(value: str) -> bool:
+    """Cast `on` or `off`."""
+    return {"on": True, "off": False}[value]
+
+
+switch.__name__ = "on or off"
+
+
 def policy(value: str) -> ProviderPolicy:
     """Cast to a policy."""
     return ProviderPolicy(value)
@@ -71,11 +79,17 @@ class Settings:
         "auto: CUDA where there is a driver; cuda: say so where that fails; "
         "require-cuda: no start without; cpu",
     ] = ProviderPolicy.AUTO
-    threads: Annotated[int, whole(0, 1024), "CPU threads of the network; 0: one a core"] = 0
+    threads: Annotated[int, whole(1, 1024), "CPU threads of a run of the network"] = 1
+    runners: Annotated[
+        int, whole(0, 1024), "runs at once; 0: as many as there are cores, on CUDA 1"
+    ] = 0
     decoders: Annotated[int, whole(0, 1024), "threads that decode; 0: one a core"] = 0
-    queue: Annotated[int, whole(1, 100_000), "images under way at once; more get 503"] = 128
-    batch: Annotated[int, whole(1, 1024), "images a run of the network takes at most"] = 8
-    deadline: Annotated[float, seconds, "seconds until a request gets 504"] = 5.0
+    queue: Annotated[int, whole(1, 100_000), "images under way at once; more get 503"] = 256
+    batch: Annotated[int, whole(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
+    cuda_graphs: Annotated[bool, switch, "on: replay each batch size as a CUDA graph"] = False
+    deadline: Annotated[
+        float, seconds, "seconds until 504; 503 from an expected wait of half of them"
+    ] = 5.0
     drain: Annotated[float, seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     max_body_bytes: Annotated[int, whole(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_pixels: Annotated[int, whole(1, 178_000_000), "a larger image gets 400"] = 64_000_000
@@ -105,7 +119,7 @@ class Settings:
                 continue
             try:
                 values[name] = cast(text)
-            except ValueError:
+            except (ValueError, KeyError):
                 raise UserError(f"{_variable(name)}={text}: no {cast.__name__}") from None
         return cls(**values)
 
@@ -134,6 +148,6 @@ def table() -> str:
     lines = []
     for name, (_, meaning) in _fields().items():
         default = getattr(defaults, name)
-        shown = "none" if default in ("", ()) else str(default)
+        shown = {"": "none", "()": "none", "False": "off"}.get(str(default), str(default))
         lines.append(f"  {_variable(name):24}  {shown:21}  {meaning}")
     return "\n".join(lines)

@@ -1,52 +1,63 @@
 """Images out of a request: the fields of a form, or the raw body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from starlette.datastructures import UploadFile
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-MAX_FIELDS = 64  # beside the files; nobody reads them
+FORM = "multipart/form-data"
+MAX_SEGMENTS = 64  # files, and fields that nobody reads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A file of a form, or the body; `name` is what the client calls it."""
+    """A file of a form; `name` is what the client calls it."""
 
     name: str
-    data: bytes
+    chunks: list[bytes] = field(default_factory=list)
 
-
-class _Parser(MultiPartParser):
-    """Keeps files in memory, whose size `BodyLimit` bounds, and knows whether the form ended."""
-
-    spool_max_size = 2**31
-    ended = False
-
-    def on_end(self) -> None:
-        self.ended = True
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file."""
+        return b"".join(self.chunks)
 
 
 def is_form(request: Request) -> bool:
     """Whether the body is a form that may hold files."""
-    kind = request.headers.get("content-type", "").partition(";")[0]
-    return kind.strip().lower() == "multipart/form-data"
+    return _content_type(request)[0] == FORM
 
 
-async def read_files(request: Request, field: str, *, most: int) -> list[Upload]:
-    """Return the files of the form's fields `field`, one to `most`; raise a 400 otherwise."""
-    parser = _Parser(request.headers, request.stream(), max_files=most, max_fields=MAX_FIELDS)
+async def read_files(request: Request, name: str, *, most: int) -> list[Upload]:
+    """Return the files of the form's fields `name`, one to `most`; raise a 400 otherwise.
+
+    Nothing touches the disk: `BodyLimit` bounds what is kept.
+    """
+    boundary = _content_type(request)[1].get("boundary")
+    if not boundary:
+        raise HTTPException(400, f"{FORM} without a boundary")
+    files: list[Upload] = []
     try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise HTTPException(400, error.message) from None
-    try:
-        if not parser.ended:
-            raise HTTPException(400, "the form ends before its closing boundary")
-        files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]
-        if not files:
-            raise HTTPException(400, f"no file in the form field {field!r}; curl -F {field}=@FILE")
-        return [Upload(name=file.filename or "", data=await file.read()) for file in files]
-    finally:
-        await form.close()
+        with PushMultipartParser(boundary, max_segment_count=MAX_SEGMENTS) as parser:
+            file = None
+            async for chunk in request.stream():
+                for event in parser.parse(chunk) if chunk else ():
+                    if isinstance(event, MultipartSegment):
+                        file = None
+                        if event.name == name and event.filename is not None:
+                            file = Upload(name=event.filename)
+                            files.append(file)
+                    elif event and file:
+                        file.chunks.append(bytes(event))
+    except MultipartError as error:
+        raise HTTPException(400, f"not a whole form: {error}") from None
+    if not files:
+        raise HTTPException(400, f"no file in the form field {name!r}; curl -F {name}=@FILE")
+    if len(files) > most:
+        raise HTTPException(400, f"too many files: {len(files)}, at most {most} are taken")
+    return files
+
+
+def _content_type(request: Request) -> tuple[str, dict[str, str]]:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    return kind.lower(), options

@@ -40,6 +40,12 @@ def workspace(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def classifier(built: Path) -> Classifier:
+def model(built: Path) -> Path:
     """The artefact of the built folder."""
-    return Classifier(built / "data/model/model.onnx")
+    return built / "data/model/model.onnx"
+
+
+@pytest.fixture(scope="session")
+def classifier(model: Path) -> Classifier:
+    """That artefact, opened."""
+    return Classifier(model)

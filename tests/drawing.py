@@ -1,5 +1,6 @@
 """Photographs that nobody took: three classes that a small network can tell apart."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,10 @@ def draw_folder(folder: Path, *, per_class: int) -> Path:
             picture = draw(kind, 1000 * number + index)
             picture.save(folder / kind / f"{kind}-{index:03}.{ending}")
     return folder
+
+
+def photograph(form: str = "PNG") -> bytes:
+    """Return a disc as the bytes of a file."""
+    buffer = io.BytesIO()
+    draw("disc", 7).save(buffer, form)
+    return buffer.getvalue()

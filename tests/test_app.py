@@ -1,4 +1,3 @@
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.classifier import Classifier
 from server.settings import Settings
-from tests.drawing import draw
+from tests.drawing import photograph
 
 LIMIT = 100_000
 
@@ -18,12 +17,6 @@ def client(classifier: Classifier) -> Iterator[TestClient]:
     settings = Settings(prediction_log="off", max_body_bytes=LIMIT)
     with TestClient(create_app(classifier, settings)) as client:
         yield client
-
-
-def photograph(form: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    draw("disc", 7).save(buffer, form)
-    return buffer.getvalue()
 
 
 def test_a_form_and_a_raw_body_get_the_same_answer(client: TestClient) -> None:
@@ -61,7 +54,7 @@ def test_classes_are_in_index_order(client: TestClient) -> None:
         ({"content": photograph()[:200]}, 400, "not readable"),
         ({"files": {"image": b"rubbish"}}, 400, "not an image"),
         ({"files": {"picture": photograph()}}, 400, "form field 'image'"),
-        ({"files": [("image", photograph())] * 2}, 400, "Too many files"),
+        ({"files": [("image", photograph())] * 2}, 400, "too many files"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "boundary"),
         ({"content": bytes(LIMIT + 1)}, 413, "larger than 100,000 bytes"),
         ({"content": iter([bytes(LIMIT), b"1"])}, 413, "larger than 100,000 bytes"),

@@ -30,7 +30,7 @@ class Gate:
 
 async def ask(numbers: Sequence[int], gate: Gate, *, limit: int = 3) -> list[object]:
     """Submit the first alone, the others while it is under way."""
-    batcher = Batcher(gate, limit=limit)
+    batcher = Batcher(gate, limit=limit, runners=1, name="test")
     tasks = [asyncio.create_task(batcher.submit(number)) for number in numbers[:1]]
     await gate.entered()
     tasks += [asyncio.create_task(batcher.submit(number)) for number in numbers[1:]]
@@ -56,7 +56,7 @@ def test_one_bad_item_fails_alone() -> None:
 
 def test_items_whose_caller_has_gone_cost_nothing() -> None:
     async def scenario() -> None:
-        batcher = Batcher(gate, limit=3)
+        batcher = Batcher(gate, limit=3, runners=1, name="test")
         first = asyncio.create_task(batcher.submit(1))
         await gate.entered()
         with pytest.raises(TimeoutError):
@@ -73,9 +73,38 @@ def test_items_whose_caller_has_gone_cost_nothing() -> None:
     assert gate.batches == [[1], [3]]
 
 
+def test_runners_work_at_once_and_share_what_waits() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def meet(numbers: Sequence[int]) -> list[int]:
+        meeting.wait()  # passes only where two are under way
+        return [2 * number for number in numbers]
+
+    async def scenario() -> list[int]:
+        batcher = Batcher(meet, limit=1, runners=2, name="test")
+        results = await asyncio.gather(*(batcher.submit(number) for number in range(6)))
+        batcher.close()
+        return results
+
+    assert asyncio.run(scenario()) == [0, 2, 4, 6, 8, 10]
+
+
+def test_closing_finishes_what_waits() -> None:
+    async def scenario() -> list[int]:
+        batcher = Batcher(gate, limit=2, runners=1, name="test")
+        tasks = [asyncio.create_task(batcher.submit(number)) for number in range(5)]
+        await gate.entered()
+        gate.open.set()
+        await asyncio.to_thread(batcher.close)
+        return await asyncio.gather(*tasks)
+
+    gate = Gate()
+    assert asyncio.run(scenario()) == [0, 2, 4, 6, 8]
+
+
 def test_it_works_again_after_a_rest() -> None:
     async def scenario() -> list[int]:
-        batcher = Batcher(gate, limit=3)
+        batcher = Batcher(gate, limit=3, runners=1, name="test")
         results = []
         for number in (1, 2):
             results.append(await batcher.submit(number))

@@ -1,8 +1,7 @@
 """What clients and probes see when the model, the network or the machine fails."""
 
-import base64
 import io
-import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,10 +17,8 @@ from starlette.testclient import TestClient
 
 from server.app import create_app
 from server.classifier import Classifier
-from server.errors import ModelError
-from server.providers import CPU, ProviderPolicy, _elsewhere, _no_driver, driver_version
 from server.settings import Settings
-from tests.artefact import SIZE, VALUES, write_pixel_artefact
+from tests.artefact import SIZE, write_pixel_artefact
 from tests.drawing import draw
 from tests.live import serve
 
@@ -136,55 +134,31 @@ def test_an_image_over_the_limit_of_pixels_is_refused(own: Classifier) -> None:
         assert "16 x 16 pixels, over the limit of 100" in answer.json()["detail"]
 
 
-def test_a_driver_that_is_missing_or_too_old_is_named() -> None:
-    assert "no CUDA driver (libcuda.so.1)" in (_no_driver(None) or "")
-    assert "supports CUDA 12.2, CUDA 13.0 needs driver 580" in (_no_driver(12020) or "")
-    assert _no_driver(13000) is None
+def test_a_request_whose_client_has_gone_costs_nothing(built: Path, tmp_path: Path) -> None:
+    """One runner is busy with a large image; the small one behind it loses its client."""
+    with serve(tmp_path, built / "data/model/model.onnx", RUNNERS="1", DEADLINE="60") as live:
+        with ThreadPoolExecutor(4) as pool:
+            large = [pool.submit(live.client.post, "/predict", content=LARGE) for _ in range(3)]
+            while live.client.get("/health").json()["queue"]["images"] < 3:
+                time.sleep(0.005)
+            with pytest.raises(httpx2.ReadTimeout):
+                live.client.post("/predict", content=BLACK, timeout=0.05)
+            assert all(one.result().status_code == 200 for one in large)
+        assert 'http_errors_total{reason="gone"} 1.0' in live.client.get("/metrics").text
+        assert len(live.rows()) == 3
 
 
-def test_convolutions_off_the_gpu_count_as_a_fallback() -> None:
-    cuda = "CUDAExecutionProvider"
-    assert _elsewhere([(cuda, "Conv"), (CPU, "Shape"), (cuda, "Gemm")]) is None
-    said = _elsewhere([(cuda, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
-    assert said == "3 nodes (Conv, MatMul) of this model do not run on CUDA"
-
-
-def test_the_policy_of_the_cpu_is_no_fallback(built: Path) -> None:
-    chosen = Classifier(built / "data/model/model.onnx", policy=ProviderPolicy.CPU, threads=1)
-    assert (chosen.provider, chosen.fallback) == (CPU, None)
-
-
-@pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
-def test_without_a_gpu_the_policies_differ(built: Path, tmp_path: Path) -> None:
+def test_batches_answer_like_images_alone(built: Path, tmp_path: Path) -> None:
+    """The way of the GPU, several decoders and batches in buckets, on the CPU."""
     path = built / "data/model/model.onnx"
-    with pytest.raises(ModelError, match="CUDA is required, but no CUDA driver"):
-        Classifier(path, policy=ProviderPolicy.REQUIRE_CUDA)
-    for policy, status in ((ProviderPolicy.AUTO, "ok"), (ProviderPolicy.CUDA, "degraded")):
-        fallen = Classifier(path, policy=policy)
-        with serving(fallen, replace(QUIET, provider=policy)) as client:
-            answer = client.get("/health").json()
-            assert (answer["status"], answer["ready"]) == (status, True)
-            assert "no CUDA driver" in answer["fallback"]
-            assert "execution_provider_fallback 1.0" in client.get("/metrics").text
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(driver_version() is None, reason="no NVIDIA driver on this machine")
-def test_a_server_that_requires_cuda_answers_from_it(built: Path, tmp_path: Path) -> None:
-    path = built / "data/model/model.onnx"
-    with serve(tmp_path, path, PROVIDER="require-cuda") as live:
-        health = live.client.get("/health").json()
-        assert (health["provider"], health["ready"]) == ("CUDAExecutionProvider", True)
-        assert "fallback" not in health
-        answer = live.client.post("/predict", content=GOLDEN)
-        assert answer.headers["x-execution-provider"] == "CUDAExecutionProvider"
-    card = Classifier(path).metadata
-    golden = base64.b64decode(card.golden_image)
-    with serve(tmp_path / "golden", path, PREDICTION_LOG="stdout") as live:
-        seen = live.client.post("/predict", content=golden).json()
-        row = json.loads((tmp_path / "golden/stdout").read_text())
-    assert row["provider"] == "CUDAExecutionProvider"
-    assert list(seen["probabilities"].values()) == pytest.approx(
-        card.golden_probabilities, abs=1e-3
-    )
-    assert len(seen["probabilities"]) != VALUES
+    images = [encoded(draw("disc", seed)) for seed in range(9)]
+    settings = {"BATCH": "8", "RUNNERS": "1", "DECODERS": "4", "MAX_BATCH_IMAGES": "9"}
+    with serve(tmp_path, path, **settings) as live:
+        files = [("images", image) for image in images]
+        together = live.client.post("/predict_batch", files=files).json()["results"]
+        alone = [live.client.post("/predict", content=image).json() for image in images]
+        sizes = live.client.get("/metrics").text
+        runs = float(re.search(r"prediction_batch_size_count (\S+)", sizes)[1])
+        assert runs < 1 + 2 * len(images)
+    for one, other in zip(together, alone, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)

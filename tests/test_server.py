@@ -1,37 +1,21 @@
 """The server as a process of its own, asked over a socket."""
 
-import io
 import json
 import re
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from server.classifier import Classifier
-from server.snapshot import snapshot
-from tests.drawing import draw
+from tests.drawing import photograph
 from tests.live import Live, serve
 
 SECURITY = ("content-security-policy", "referrer-policy", "x-content-type-options")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def photograph(seed: int = 7) -> bytes:
-    buffer = io.BytesIO()
-    draw("disc", seed).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def model(built: Path) -> Path:
-    return built / "data/model/model.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +61,7 @@ def test_a_batch_answers_each_image_or_says_what_is_wrong_with_it(client: httpx2
 @pytest.mark.parametrize(
     ("request_of", "status", "detail"),
     [
-        ({"files": [("images", photograph())] * 4}, 400, "Too many files"),
+        ({"files": [("images", photograph())] * 4}, 400, "too many files"),
         ({"files": [("image", photograph())]}, 400, "'images'"),
         ({"content": photograph()}, 415, "multipart/form-data"),
     ],
@@ -138,7 +122,7 @@ def test_each_request_is_one_json_line(live: Live, client: httpx2.Client) -> Non
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 400)
     assert line["reason"] == "image"
     assert "secret" not in json.dumps(line)
-    assert any(line["logger"].startswith("uvicorn") for line in live.logged())
+    assert any(line.get("logger", "").startswith("uvicorn") for line in live.logged())
     assert (live.folder / "stdout").read_text() == ""
 
 
@@ -184,83 +168,10 @@ def test_health_tells_people_what_is_running(client: httpx2.Client, classifier: 
     assert (answer["model"], answer["revision"]) == (classifier.name, "abc123")
     assert answer["provider"] == classifier.provider
     assert answer.get("fallback") == classifier.fallback
-    assert answer["queue"] == {"images": 0, "limit": 128}
+    assert answer["queue"] == {"images": 0, "limit": 256}
     assert answer["log"] == {"target": "data/predictions", "failures": 0}
     assert client.get("/health/live").status_code == 200
     assert client.get("/health/ready").json() == {"status": "ready"}
-
-
-def test_keys_are_asked_for_where_some_are_set(model: Path, tmp_path: Path) -> None:
-    with serve(tmp_path, model, API_KEYS="first,second") as live:
-        ask = live.client
-        refused = ask.post("/predict", content=photograph())
-        assert (refused.status_code, refused.json()["status"]) == (401, 401)
-        assert refused.headers["www-authenticate"] == "Bearer"
-        wrong = ("Bearer third", "Bearer", "Bearer first,second", "Basic first", "Bearer é")
-        for sent in wrong:
-            header = {"Authorization": sent.encode()}
-            assert ask.get("/classes", headers=header).status_code == 401, sent
-        for good in ({"Authorization": "bearer second"}, {"X-API-Key": "first"}):
-            assert ask.post("/predict", content=photograph(), headers=good).status_code == 200
-        for path in ("/health", "/health/live", "/health/ready", "/metrics"):
-            assert ask.get(path).status_code == 200, path
-        document = ask.get("/openapi.json", headers={"X-API-Key": "first"}).json()
-        assert "401" in document["paths"]["/predict"]["post"]["responses"]
-        assert "first" not in (tmp_path / "stderr").read_text()
-
-
-def test_pages_of_the_named_origins_may_call(model: Path, tmp_path: Path) -> None:
-    with serve(tmp_path, model, CORS_ORIGINS="https://shop.example", API_KEYS="k") as live:
-        ask = live.client
-        asked = {"Access-Control-Request-Method": "POST", "Origin": "https://shop.example"}
-        allowed = ask.options("/predict", headers=asked)
-        assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
-        refused = ask.options("/predict", headers={**asked, "Origin": "https://evil.example"})
-        assert "access-control-allow-origin" not in refused.headers
-        answer = ask.get("/health", headers={"Origin": "https://shop.example"})
-        assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
-
-
-def test_rows_go_to_stdout_where_the_platform_collects_it(model: Path, tmp_path: Path) -> None:
-    with serve(tmp_path, model, PREDICTION_LOG="stdout") as live:
-        answer = live.client.post("/predict", content=photograph()).json()
-        [line] = (tmp_path / "stdout").read_text().splitlines()
-        assert json.loads(line)["id"] == answer["id"]
-        assert not (tmp_path / "data").exists()
-
-
-def test_a_log_that_cannot_be_written_stops_no_answer(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/predictions").write_text("a file where the folder should be")
-    with serve(tmp_path, model) as live:
-        ask = live.client
-        for _ in range(2):
-            assert ask.post("/predict", content=photograph()).status_code == 200
-        state = ask.get("/health").json()
-        assert (state["status"], state["ready"]) == ("degraded", True)
-        assert state["log"]["failures"] == 2
-        assert "File exists" in state["log"]["problem"]
-        assert "prediction_log_failures_total 2.0" in ask.get("/metrics").text
-        said = [line for line in live.logged() if line["level"] == "error"]
-        assert len(said) == 1
-        (tmp_path / "data/predictions").unlink()
-        assert ask.post("/predict", content=photograph()).status_code == 200
-        assert ask.get("/health").json()["status"] == "ok"
-        assert len(live.rows()) == 1
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_stops_no_answer(model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "data/predictions"
-    folder.mkdir(parents=True)
-    with serve(tmp_path, model) as live:
-        for day in ("today", "tomorrow"):
-            when = time.gmtime(time.time() + 86_400 * (day == "tomorrow"))
-            name = f"{time.strftime('%Y-%m-%d', when)}-{socket.gethostname()}"
-            (folder / f"{name}-{live.process.pid}.jsonl").symlink_to("/dev/full")
-        ask = live.client
-        assert ask.post("/predict", content=photograph()).status_code == 200
-        assert "No space left" in ask.get("/health").json()["log"]["problem"]
 
 
 def test_the_server_is_not_ready_while_it_drains_and_finishes_what_it_took(
@@ -284,40 +195,3 @@ def test_the_server_ends_quietly(model: Path, tmp_path: Path, how: signal.Signal
         live.client.post("/predict", content=photograph())
         assert live.stop(how) == 0
         assert not any(line["level"] in ("error", "critical") for line in live.logged())
-
-
-def test_every_answered_id_is_in_the_log_after_kill_9(model: Path, tmp_path: Path) -> None:
-    """Fifty servers, each killed under load at another moment."""
-
-    def one_round(number: int) -> tuple[set[str], set[str]]:
-        folder = tmp_path / str(number)
-        answered: set[str] = set()
-        with serve(folder, model) as live:
-
-            def ask() -> None:
-                try:
-                    with httpx2.Client(base_url=live.url) as client:
-                        while True:
-                            answered.add(client.post("/predict", content=image).json()["id"])
-                except (httpx2.HTTPError, ValueError):
-                    return
-
-            threads = [threading.Thread(target=ask) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            while not answered:
-                time.sleep(0.001)
-            time.sleep(0.003 * number)
-            live.stop(signal.SIGKILL)
-            for thread in threads:
-                thread.join()
-        target = folder / "snapshot.jsonl"
-        snapshot(folder / "data/predictions", target)
-        return answered, {json.loads(line)["id"] for line in target.read_text().splitlines()}
-
-    image = photograph()
-    with ThreadPoolExecutor(2) as pool:
-        rounds = list(pool.map(one_round, range(50)))
-    for answered, logged in rounds:
-        assert answered <= logged
-    assert sum(len(answered) for answered, _ in rounds) > 500

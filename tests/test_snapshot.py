@@ -62,6 +62,7 @@ def test_a_row_starts_on_a_new_line_after_a_torn_one(tmp_path: Path) -> None:
     [file] = tmp_path.iterdir()
     with file.open("ab") as torn:
         torn.write(b'{"id": "cut o')
+    log.close()  # as a container that starts again, with the same process id
     log.append([PREDICTION, PREDICTION])
     log.close()
     lines = file.read_text().splitlines()

@@ -1,0 +1,32 @@
+"""Whether anybody still waits for the answer."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+Result = TypeVar("Result")
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody's fault
+    """The client has closed the connection; nginx calls it 499."""
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for `work`; cancel it and raise `ClientGone` when the client goes first.
+
+    Only for a request whose body has been read: what is received after that is its end.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    gone = asyncio.ensure_future(request.receive())
+    gone.add_done_callback(lambda over: None if over.cancelled() else task.cancel())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone.done() and task.uncancel() == 0:
+            raise ClientGone from None
+        raise
+    finally:
+        gone.cancel()

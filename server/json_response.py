@@ -1,0 +1,14 @@
+"""JSON answers."""
+
+from typing import Any
+
+import orjson
+from starlette.responses import JSONResponse
+
+
+class Json(JSONResponse):
+    """A JSON answer, rendered by orjson: ten times as fast as the standard library."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes of the body."""
+        return orjson.dumps(content)
