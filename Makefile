@@ -6,7 +6,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log test bench lint check-lock lock
+.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ snapshot-log: install ## copy the complete rows of data/predictions to data/curr
 	@python -m server.snapshot
 
 test: install lint check-lock ## all checks and tests
-	@pytest --cov --cov-report=term
+	@pytest -m "not slow" --cov --cov-report=term
+
+test-slow: install ## what takes minutes: a soak, fuzzing, twenty shutdowns under load
+	@pytest -m slow -rP --timeout=1800
 
 bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
@@ -46,6 +49,10 @@ lint: install ## ruff, mypy and the import contracts
 	@ruff format --check .
 	@mypy
 	@lint-imports
+
+audit: ## compare requirements.lock with the known vulnerabilities; needs uv and a network
+	@uvx pip-audit==2.10.1 --requirement requirements.lock --no-deps --disable-pip --strict \
+		$$(awk '/^[A-Z]/ {print "--ignore-vuln", $$1}' .github/vulnerabilities.txt)
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
 	@state=$$(dvc repro --allow-missing --dry 2>&1); \

@@ -39,12 +39,16 @@ class Admission:
         """The seconds that an image would wait now."""
         return self.depth * self.seconds_per_image
 
-    @contextmanager
-    def enter(self, images: int) -> Iterator[None]:
-        """Hold the room for `images` for as long as they are under way, or raise `Overloaded`."""
+    def check(self, images: int) -> None:
+        """Raise `Overloaded` where there is no room for `images` more."""
         full = self.depth + images > self.limit or self.estimate > self.wait
         if full and self.depth:
             raise Overloaded(max(1, math.ceil(self.estimate)))
+
+    @contextmanager
+    def enter(self, images: int) -> Iterator[None]:
+        """Hold the room for `images` for as long as they are under way, or raise `Overloaded`."""
+        self.check(images)
         self.depth += images
         try:
             yield

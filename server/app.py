@@ -24,7 +24,7 @@ ALLOWED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID")
 
 
 def create_app(classifier: Classifier, settings: Settings) -> Starlette:
-    """Return the application; `app.state.health` tells it to drain."""
+    """Return the application; its `state` has what the listener needs."""
     metrics = Metrics()
     predictor = Predictor(classifier, settings, metrics)
     health, routes = Health(predictor), Routes(predictor)
@@ -52,6 +52,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
             metrics=metrics,
             provider=classifier.provider,
             routes={route.path for route in paths},
+            ending=lambda: health.draining,
         )
     ]
     if settings.cors_origins:
@@ -66,9 +67,16 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         )
     if settings.api_keys:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
-    layers.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
+    layers.append(
+        Middleware(
+            BodyLimit,
+            limit=settings.max_body_bytes,
+            patience=settings.body_timeout,
+            room=settings.max_held_bytes,
+        )
+    )
     app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
-    app.state.health = health
+    app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
     return app
 
 

@@ -93,9 +93,11 @@ class Batcher(Generic[Item, Result]):
             return
         try:
             results = self._run([job.item for job in batch])
-        except Exception as error:
-            if len(batch) == 1:
+        except BaseException as error:
+            if len(batch) == 1 and isinstance(error, Exception):
                 batch[0].answer(error)
+            elif len(batch) == 1:
+                batch[0].answer(RuntimeError(f"a thread met {error!r}"))
             else:
                 for job in batch:
                     self._answer([job])

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -36,13 +36,23 @@ class Envelope:
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, provider: str, routes: Collection[str]
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        provider: str,
+        routes: Collection[str],
+        ending: Callable[[], bool],
     ) -> None:
-        """Wrap `app`; `routes` are the paths that get a label of their own in the metrics."""
+        """Wrap `app`.
+
+        `routes` are the paths that get a label of their own in the metrics; while `ending()`, each
+        answer is the last of its connection.
+        """
         self.app = app
         self.metrics = metrics
         self.provider = provider
         self.routes = routes
+        self.ending = ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, with a `send` that completes the answer's head."""
@@ -76,6 +86,8 @@ class Envelope:
         headers["Server-Timing"] = ", ".join(f"{name};dur={ms:.3f}" for name, ms in spans.items())
         headers["X-Execution-Provider"] = self.provider
         headers["X-Request-ID"] = request.state.request_id
+        if self.ending():
+            headers["Connection"] = "close"
         for name, value in SECURITY.items():
             headers.setdefault(name, value)
 

@@ -93,7 +93,7 @@ def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXE
             warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
             with Image.open(io.BytesIO(data), formats=FORMATS) as source:
                 return _decode(source, target, max_pixels)
-    except ImageError:
+    except (ImageError, MemoryError):  # the second is no fault of the image
         raise
     except Image.DecompressionBombError:
         raise ImageError(f"more pixels than the limit of {max_pixels:,}") from None

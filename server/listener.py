@@ -1,12 +1,14 @@
 """uvicorn, with a shutdown that load balancers can follow."""
 
 import asyncio
+import resource
 import signal
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
+from server.connection import Connection
 from server.settings import Settings
 
 GRACE = 5  # seconds in which accepted requests may still finish
@@ -24,6 +26,7 @@ class Listener(uvicorn.Server):
         """Configure uvicorn; logs and headers are the application's own."""
         self.health = app.state.health
         self.drain = settings.drain
+        _allow_sockets(settings.connections)
         config = uvicorn.Config(
             app,
             host=settings.host,
@@ -32,7 +35,9 @@ class Listener(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            http=Connection,
             ws="none",
+            timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=GRACE,
         )
         super().__init__(config)
@@ -49,3 +54,12 @@ class Listener(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit  # asked twice
         self.should_exit = True
+
+
+def _allow_sockets(connections: int) -> None:
+    """Raise the limit of open files towards one a connection; systems start with few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -35,6 +35,7 @@ def configure() -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # the answer says what is wrong with a file
     logging.captureWarnings(capture=True)
     warnings.simplefilter("default")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from server.admission import Overloaded
@@ -15,7 +15,7 @@ from server.errors import ImageError
 log = structlog.get_logger()
 
 # for `/metrics` and the log; other refusals are `request`
-REASONS = {401: "key", 404: "path", 405: "method", 413: "size"}
+REASONS = {401: "key", 404: "path", 405: "method", 408: "slow", 413: "size"}
 
 
 def contents(status: int, detail: str) -> dict[str, Any]:
@@ -84,5 +84,6 @@ HANDLERS = {
     ImageError: image_error,
     Overloaded: overloaded,
     TimeoutError: late,
+    ClientDisconnect: gone,
     ClientGone: gone,
 }

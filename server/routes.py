@@ -28,6 +28,7 @@ class Routes:
 
     async def predict(self, request: Request) -> Json:
         """Classify the image of a multipart field `image`, or of the raw body."""
+        self.predictor.admission.check(1)  # before the body is read, and again after it
         if is_form(request):
             data = (await read_files(request, FIELD, most=1))[0].data
         else:
@@ -42,6 +43,7 @@ class Routes:
         """Classify the images of multipart fields `images`; each gets its answer or its error."""
         if not is_form(request):
             raise HTTPException(415, f"send multipart/form-data; curl -F {FIELDS}=@FILE")
+        self.predictor.admission.check(1)
         most = self.predictor.settings.max_batch_images
         uploads = await read_files(request, FIELDS, most=most)
         self.predictor.metrics.batch_requests.inc()

@@ -91,6 +91,13 @@ class Settings:
         float, seconds, "seconds until 504; 503 from an expected wait of half of them"
     ] = 5.0
     drain: Annotated[float, seconds, "seconds after SIGTERM in which work is taken"] = 1.0
+    header_timeout: Annotated[float, seconds, "seconds for the head of a request, else 408"] = 5.0
+    body_timeout: Annotated[float, seconds, "seconds for its body, else 408"] = 30.0
+    keep_alive: Annotated[int, whole(1, 86_400), "seconds a connection may idle"] = 75
+    connections: Annotated[int, whole(1, 1_000_000), "open at once; more are hung up on"] = 4096
+    max_held_bytes: Annotated[int, whole(1, 2**40), "of all bodies at once; more get 503"] = (
+        256_000_000
+    )
     max_body_bytes: Annotated[int, whole(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_pixels: Annotated[int, whole(1, 178_000_000), "a larger image gets 400"] = 64_000_000
     max_batch_images: Annotated[int, whole(1, 1000), "images a /predict_batch takes"] = 10

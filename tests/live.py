@@ -34,9 +34,9 @@ class Live:
         return str(self.client.base_url)
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return the lines of its log."""
+        """Return the lines of its log; what libtiff and its like print in between is left out."""
         lines = (self.folder / "stderr").read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [json.loads(line) for line in lines if line[:1] == "{" and line.endswith("\n")]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the complete rows of its prediction log."""

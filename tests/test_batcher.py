@@ -115,3 +115,20 @@ def test_it_works_again_after_a_rest() -> None:
     gate = Gate()
     gate.open.set()
     assert asyncio.run(scenario()) == [2, 4]
+
+
+def test_a_thread_outlives_whatever_it_meets() -> None:
+    def leave(numbers: Sequence[int]) -> list[int]:
+        if numbers[0] == 1:
+            raise SystemExit
+        return list(numbers)
+
+    async def scenario() -> int:
+        batcher = Batcher(leave, limit=1, runners=1, name="test")
+        with pytest.raises(RuntimeError, match="a thread met SystemExit"):
+            await batcher.submit(1)
+        result = await batcher.submit(2)
+        batcher.close()
+        return result
+
+    assert asyncio.run(scenario()) == 2
