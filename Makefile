@@ -39,6 +39,7 @@ test-slow: install ## what takes minutes: a soak, fuzzing, twenty shutdowns unde
 
 bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
+	@python -m tests.benchmarks.train
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.serving

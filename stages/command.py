@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
+import yaml
 from typer.exceptions import TyperException
 
 from server.errors import UserError
@@ -18,8 +19,11 @@ from server.errors import UserError
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-def run(main: Callable[..., None]) -> NoReturn:
+def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     """Run `main` with the options of the command line, and exit.
+
+    By hand, options that are left out are taken from `section` of params.yaml, where there is one;
+    DVC gives all of them.
 
     A mistake of the user's is one line on stderr and exit code 2; anything else is a bug of ours
     and keeps its traceback.
@@ -28,7 +32,10 @@ def run(main: Callable[..., None]) -> NoReturn:
     app.command(
         help=main.__doc__,
         # DVC writes --on_bad_image, Typer knows --on-bad-image
-        context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
+        context_settings={
+            "token_normalize_func": lambda token: token.replace("_", "-"),
+            "default_map": _section(section),
+        },
     )(main)
     try:
         sys.exit(app(standalone_mode=False))
@@ -48,6 +55,18 @@ def fail(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def parameters(options: dict[str, Any]) -> dict[str, Any]:
+def parameters(options: dict[str, Any], *, but: str = "") -> dict[str, Any]:
     """Return those of a stage's `locals()` that are parameters, so not paths, in JSON's types."""
-    return {name: value for name, value in options.items() if not isinstance(value, Path)}
+    return {
+        name: value
+        for name, value in options.items()
+        if name != but and not isinstance(value, Path)
+    }
+
+
+def _section(name: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))[name]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -11,25 +11,28 @@ from stages.epoch import Epoch
 
 
 class Curves:
-    """Losses, accuracies and the learning rate in one folder, times and the machine's load apart.
+    """Losses, accuracies, learning rate and gradients in one folder; times and load in another.
 
-    The first folder is an output that DVC hashes, so nothing in it may differ from run to run.
+    The first folder is an output that DVC hashes, so nothing in it may differ from run to run. The
+    second has dvclive's page too, `report.html`, anew after each epoch, to watch a run by.
     """
 
     def __init__(self, curves: Path, timings: Path) -> None:
         """Write to both folders; what dvclive left there is replaced."""
         _leave_out_a_gpu_that_is_not_there()
-        quiet = {"save_dvc_exp": False, "dvcyaml": None, "report": None}  # else it edits dvc.yaml
-        self.curves = Live(str(curves), **quiet)
-        self.timings = Live(str(timings), monitor_system=True, **quiet)
+        quiet = {"save_dvc_exp": False, "dvcyaml": None}  # else it edits dvc.yaml
+        self.curves = Live(str(curves), report=None, **quiet)
+        self.timings = Live(str(timings), report="html", monitor_system=True, **quiet)
         self.stack = ExitStack()
 
     def log(self, epoch: Epoch) -> None:
         """Add a point to every curve."""
-        for split, score in (("train", epoch.train), ("validation", epoch.validation)):
-            self.curves.log_metric(f"{split}/loss", score.loss)
-            self.curves.log_metric(f"{split}/accuracy", score.accuracy)
-        self.curves.log_metric("learning_rate", epoch.learning_rate)
+        for live in (self.curves, self.timings):  # the second for its report
+            for split, score in (("train", epoch.train), ("validation", epoch.validation)):
+                live.log_metric(f"{split}/loss", score.loss)
+                live.log_metric(f"{split}/accuracy", score.accuracy)
+            live.log_metric("learning_rate", epoch.learning_rate)
+            live.log_metric("gradient_norm", epoch.gradient_norm)
         self.curves.next_step()
         self.timings.log_metric("epoch_seconds", epoch.seconds)
         self.timings.log_metric("images_per_second", epoch.images / epoch.seconds)

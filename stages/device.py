@@ -42,10 +42,9 @@ def describe(device: torch.device) -> str:
     return f"CPU with {torch.get_num_threads()} threads"
 
 
-def be_deterministic(seed: int) -> None:
+def be_deterministic() -> None:
     """Make equal inputs give equal bytes on one machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.manual_seed(seed)
     torch.use_deterministic_algorithms(mode=True)
     # nothing here reads memory before it writes it, and filling it first costs time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -100,4 +100,4 @@ def _judge(
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, section="drift")

@@ -2,34 +2,25 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from timm.scheduler.scheduler import Scheduler
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from server.errors import UserError
 from stages.dataset import Split
+from stages.learner import Batch, Learner
 from stages.network import Network
-from stages.precision import Precision
 from stages.progress import track
+from stages.randomness import Randomness
+from stages.recipe import Balance, draw_order
+from stages.tally import Score, Tally
 
 JUDGE_BATCH = 64
-
-Batch = tuple[Tensor, Tensor]  # uint8 [n, height, width, 3], int64 [n]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """Accuracy and mean cross-entropy over a split."""
-
-    accuracy: float
-    loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,97 +31,76 @@ class Epoch:
     train: Score
     validation: Score
     learning_rate: float  # of the last step
+    gradient_norm: float  # mean over the steps
     seconds: float
     images: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
 
-@dataclass(frozen=True, kw_only=True)
-class Learner:
-    """A network and all that changes it."""
-
-    network: Network
-    optimizer: torch.optim.Optimizer
-    schedule: Scheduler
-    precision: Precision
-    augment: Callable[[Tensor], Tensor]
-    label_smoothing: float
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        scores = {name: Score(**values[name]) for name in ("train", "validation")}
+        return cls(**{**values, **scores})
 
 
-def fit(
-    learner: Learner, train: Split, validation: Split, *, epochs: int, batch_size: int, seed: int
-) -> Iterator[Epoch]:
-    """Yield each epoch when it is over, with the network as it is then."""
-    steps = math.ceil(len(train) / batch_size)
+def run_epoch(
+    learner: Learner,
+    train: Split,
+    validation: Split,
+    *,
+    number: int,
+    batch_size: int,
+    balance: Balance,
+    dice: Randomness,
+) -> Epoch:
+    """Learn from all of `train` in a new order, then judge by `validation`."""
+    start = time.monotonic()
+    order = draw_order(train.labels, balance, dice.order)
     device = learner.precision.device
-    order = np.random.default_rng(seed)
-    shuffled = (
-        batch
-        for _ in range(epochs)
-        for batch in _batches(train, order.permutation(len(train)), batch_size, device)
+    total = math.ceil(len(order) / batch_size)
+    stream = batches(train, order, batch_size, device)
+    tally = learner.learn(track(stream, what=f"epoch {number}", total=total, unit="batches"))
+    return Epoch(
+        number=number,
+        train=tally.score(),
+        validation=judge(learner.judged, validation, device),
+        learning_rate=max(group["lr"] for group in learner.optimizer.param_groups),
+        gradient_norm=tally.gradient_norm(),
+        seconds=time.monotonic() - start,
+        images=len(train),
     )
-    stream = track(shuffled, what="train", total=steps * epochs, unit="batches")
-    for number in range(1, epochs + 1):
-        start = time.monotonic()
-        learned = _learn(learner, islice(stream, steps), first_step=(number - 1) * steps)
-        if not math.isfinite(learned.loss):
-            raise UserError(f"train: the loss is {learned.loss} in epoch {number}; lower train.lr")
-        yield Epoch(
-            number=number,
-            train=learned,
-            validation=judge(learner.network, validation, device),
-            learning_rate=learner.optimizer.param_groups[0]["lr"],
-            seconds=time.monotonic() - start,
-            images=len(train),
-        )
-    next(stream, None)  # lets the progress line end
 
 
-def _batches(
+def batches(
     split: Split, order: npt.NDArray[np.int64], size: int, device: torch.device
 ) -> Iterator[Batch]:
-    for start in range(0, len(order), size):
+    """Yield the images of `split` in `order`; while one batch is used the next is read."""
+    pinned = device.type == "cuda"
+
+    def read(start: int) -> Batch:
         chosen = order[start : start + size]
-        images, labels = split.images.take(chosen), split.labels[chosen]
-        yield torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+        images = torch.from_numpy(split.images.take(chosen))
+        labels = torch.from_numpy(split.labels[chosen])
+        return (images.pin_memory(), labels.pin_memory()) if pinned else (images, labels)
 
-
-def _learn(learner: Learner, stream: Iterable[Batch], *, first_step: int) -> Score:
-    network = learner.network.train()
-    tally = _Tally(learner.precision.device)
-    for step, (images, labels) in enumerate(stream, start=first_step):
-        learner.schedule.step_update(step)
-        inputs = learner.augment(network.normalise(images))
-        with learner.precision.autocast():
-            logits = network(inputs)
-            loss = cross_entropy(logits, labels, label_smoothing=learner.label_smoothing)
-        learner.precision.step(loss, learner.optimizer)
-        tally.add(logits.detach(), labels, loss.detach())
-    return tally.score()
+    with ThreadPoolExecutor(1, "read") as reader:
+        ahead: Future[Batch] = reader.submit(read, 0)
+        for start in range(size, len(order) + size, size):
+            images, labels = ahead.result()
+            if start < len(order):
+                ahead = reader.submit(read, start)
+            yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
 @torch.inference_mode()
 def judge(network: Network, split: Split, device: torch.device) -> Score:
     """Score the images of `split` as they are."""
     network.eval()
-    tally = _Tally(device)
-    for images, labels in _batches(split, np.arange(len(split)), JUDGE_BATCH, device):
+    tally = Tally(device)
+    for images, labels in batches(split, np.arange(len(split)), JUDGE_BATCH, device):
         logits = network(network.normalise(images))
         tally.add(logits, labels, cross_entropy(logits, labels))
     return tally.score()
-
-
-class _Tally:
-    """Sums on the device, so that no step waits for a number to be read."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.loss = torch.zeros((), device=device)
-        self.correct = torch.zeros((), device=device)
-        self.count = 0
-
-    def add(self, logits: Tensor, labels: Tensor, mean_loss: Tensor) -> None:
-        self.loss += mean_loss * len(labels)
-        self.correct += (logits.argmax(1) == labels).sum()
-        self.count += len(labels)
-
-    def score(self) -> Score:
-        return Score(accuracy=self.correct.item() / self.count, loss=self.loss.item() / self.count)

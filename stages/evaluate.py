@@ -98,4 +98,4 @@ def _line(found: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, section="evaluate")

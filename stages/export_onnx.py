@@ -189,4 +189,4 @@ def _golden(classifier: Classifier) -> list[float]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, section="export")

@@ -20,9 +20,15 @@ class Precision:
         dtype = self.dtype if self.enabled else None
         return torch.autocast(self.device.type, dtype=dtype, enabled=self.enabled)
 
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Run the backward pass of `loss` and take one step."""
-        optimizer.zero_grad(set_to_none=True)
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
+        """Make the gradients those of the loss itself."""
+        self.scaler.unscale_(optimizer)
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take one step, unless the scaled loss spoilt the gradients."""
         self.scaler.step(optimizer)
         self.scaler.update()

@@ -166,4 +166,4 @@ def _data_hash(samples: Samples) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, section="prepare")

@@ -1,7 +1,8 @@
 """Prepared arrays in; the checkpoint of the best epoch and its learning curves out.
 
 Learns on train, chooses the epoch by its cross-entropy on validation (a few hundred images cannot
-tell epochs apart by accuracy), never opens test.
+tell epochs apart by accuracy), never opens test. A training that was killed goes on from its last
+whole epoch, to the same bytes.
 """
 
 import math
@@ -11,9 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import torch
-from timm.optim import create_optimizer_v2
-from timm.scheduler.cosine_lr import CosineLRScheduler
+from timm.utils import ModelEmaV3
 from typer import Option
 
 from stages.augment import Flip, augment
@@ -22,11 +21,16 @@ from stages.command import parameters, run
 from stages.curves import Curves
 from stages.dataset import Dataset
 from stages.device import Device, be_deterministic, choose, describe, keep_memory
-from stages.epoch import Epoch, Learner, fit
+from stages.epoch import Epoch, run_epoch
+from stages.interrupted import Interrupted, key, place
+from stages.learner import Learner
 from stages.network import create
 from stages.output import whole, write_json
 from stages.precision import Precision
-from stages.weights import Weights
+from stages.profiling import TRACE, profile
+from stages.randomness import Randomness
+from stages.recipe import Balance, Mix, Schedule, class_weights, make_optimizer, make_schedule
+from stages.training import Training
 
 PACKAGES = ("torch", "timm")
 TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no output
@@ -35,80 +39,114 @@ TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no out
 def main(
     *,
     architecture: Annotated[str, Option(help="Any classifier of timm.")],
-    weights: Annotated[Weights, Option(help="Where the first weights come from.")],
+    weights: Annotated[str, Option(help="packaged, hub, none, or a file of them.")],
     epochs: Annotated[int, Option(min=1, help="Passes over the training images.")],
-    batch_size: Annotated[int, Option(min=2, help="Images a step.")],
-    lr: Annotated[float, Option(min=0, help="Highest learning rate of AdamW.")],
-    weight_decay: Annotated[float, Option(min=0, help="Of AdamW; not on biases and norms.")],
+    patience: Annotated[int, Option(min=0, help="Epochs without a better one; 0: all.")],
+    batch_size: Annotated[int, Option(min=2, help="Images at once.")],
+    accumulate: Annotated[int, Option(min=1, help="Batches a step.")],
+    optimizer: Annotated[str, Option(help="Any optimizer of timm.")],
+    lr: Annotated[float, Option(min=0, help="Highest learning rate.")],
+    layer_decay: Annotated[float, Option(min=0.1, max=1, help="lr factor, layer by layer.")],
+    schedule: Annotated[Schedule, Option(help="How the learning rate goes.")],
     warmup: Annotated[float, Option(min=0, max=0.9, help="Share of steps in which lr rises.")],
+    weight_decay: Annotated[float, Option(min=0, help="Not of biases and norms.")],
     label_smoothing: Annotated[float, Option(min=0, max=0.9, help="Towards equal classes.")],
+    mixup: Annotated[float, Option(min=0, help="Blend images; 0: off.")],
+    cutmix: Annotated[float, Option(min=0, help="Paste pieces of images; 0: off.")],
+    balance: Annotated[Balance, Option(help="What is done for rare classes.")],
     dropout: Annotated[float, Option(min=0, max=0.9, help="Before the head.")],
+    drop_path: Annotated[float, Option(min=0, max=0.9, help="Of residual branches.")],
+    freeze: Annotated[int, Option(min=0, help="Groups of layers that stay, from the stem on.")],
+    ema: Annotated[float, Option(min=0, max=0.9999, help="Average of the weights; 0: off.")],
     flip: Annotated[Flip, Option(help="Mirrorings that leave an image what it is.")],
     quarter_turns: Annotated[bool, Option(help="Whether quarter turns do so too.")],
     rotation: Annotated[float, Option(min=0, max=180, help="Largest random turn, degrees.")],
     amp: Annotated[bool, Option(help="Mixed precision on CUDA.")],
+    compile: Annotated[bool, Option(help="torch.compile.")],  # noqa: A002
     device: Annotated[Device, Option(help="auto: CUDA, else MPS, else the CPU.")],
     seed: Annotated[int, Option(help="Draws order, augmentation and dropout.")],
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to write.")] = Path("data/checkpoint"),
     curves: Annotated[Path, Option(help="dvclive's folder.")] = Path("plots/train"),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/train.json"),
+    profiled: Annotated[bool, Option("--profile", help="Look at some steps, and exit.")] = False,
 ) -> None:
     """Fine-tune a timm network on the prepared images."""
-    settings = parameters(locals())
+    settings = parameters(locals(), but="profiled")
     processor = choose(device)
     keep_memory()
-    be_deterministic(seed)
+    be_deterministic()
+    dice = Randomness(seed)
     dataset = Dataset.open(prepared)
     train, validation = dataset.split("train"), dataset.split("val")
     classes = dataset.card.classes
-    network = create(architecture, classes=len(classes), weights=weights, dropout=dropout)
+    network = create(
+        architecture, classes=len(classes), weights=weights, dropout=dropout, drop_path=drop_path
+    )
+    network.freeze(freeze)
     network.to(processor)
     print(f"train: {architecture} on {describe(processor)}, {len(train):,} images", flush=True)
 
-    optimizer = create_optimizer_v2(network, opt="adamw", lr=lr, weight_decay=weight_decay)
-    steps = epochs * math.ceil(len(train) / batch_size)
+    steps = math.ceil(math.ceil(len(train) / batch_size) / accumulate)
+    made = make_optimizer(
+        network, optimizer, lr=lr, weight_decay=weight_decay, layer_decay=layer_decay
+    )
+    balanced = class_weights(train.labels, len(classes), balance)
     learner = Learner(
         network=network,
-        optimizer=optimizer,
-        schedule=CosineLRScheduler(
-            optimizer,
-            t_initial=steps,
-            warmup_t=round(warmup * steps),
-            warmup_lr_init=lr / 100,
-            t_in_epochs=False,
-        ),
+        optimizer=made,
+        schedule=make_schedule(made, schedule, epochs=epochs, steps=steps, warmup=warmup, lr=lr),
         precision=Precision(processor, amp=amp),
         augment=partial(
             augment,
             flip=flip,
             quarter_turns=quarter_turns,
             rotation=rotation,
-            generator=torch.Generator().manual_seed(seed),
+            generator=dice.augment,
         ),
-        label_smoothing=label_smoothing,
+        mix=Mix(mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, classes=len(classes)),
+        class_weights=None if balanced is None else balanced.to(processor),
+        accumulate=accumulate,
+        average=ModelEmaV3(network, decay=ema, use_warmup=True) if ema else None,
+        compiled=compile,
     )
+    if profiled:
+        profile(learner, train, batch_size=batch_size, trace=TIMINGS / TRACE)
+        return
+    versions = {package: version(package) for package in PACKAGES}
     card = Checkpoint(
         architecture=architecture,
         classes=classes,
         data_hash=dataset.card.data_hash,
         parameters=settings,
-        versions={package: version(package) for package in PACKAGES},
+        versions=versions,
     )
-    best: Epoch | None = None
+    name = key(asdict(card), describe(processor))
+    training = Training(learner, dice, Interrupted(place() / name))
+    if training.resume():
+        print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
     with whole(checkpoint) as folder, Curves(curves, TIMINGS) as logs:
-        folder.mkdir()
-        for epoch in fit(
-            learner, train, validation, epochs=epochs, batch_size=batch_size, seed=seed
-        ):
+        for epoch in training.epochs:
             logs.log(epoch)
-            if best is None or epoch.validation.loss < best.validation.loss:
-                best = epoch
-                card.save(folder, network.state_dict())
+        while training.goes_on(epochs, patience):
+            epoch = run_epoch(
+                learner,
+                train,
+                validation,
+                number=len(training.epochs) + 1,
+                batch_size=batch_size,
+                balance=balance,
+                dice=dice,
+            )
+            training.add(epoch)
+            logs.log(epoch)
             print(_line(epoch, epochs), flush=True)
-    assert best is not None
+        folder.mkdir()
+        card.save(folder, training.best_state)
+    best = training.best
     scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
     write_json(metrics, {"best_epoch": best.number, **scores})
+    training.interrupted.clear()
 
 
 def _line(epoch: Epoch, epochs: int) -> str:
@@ -122,4 +160,4 @@ def _line(epoch: Epoch, epochs: int) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, section="train")

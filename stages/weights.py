@@ -3,16 +3,21 @@
 import importlib.util
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from server.errors import UserError
 
+SAFE = ".safetensors"
+SHOWN = 3  # names of tensors in a complaint
+
 
 class Weights(StrEnum):
-    """Where they come from."""
+    """Where they come from; any other word is the path of a file."""
 
     PACKAGED = "packaged"  # ImageNet weights that a Python package ships
     HUB = "hub"  # timm's own, from its hub
@@ -54,6 +59,59 @@ def packaged_state(architecture: str) -> list[Tensor]:
         )
     file = Path(spec.origin).parent / packaged.file
     return list(torch.load(file, map_location="cpu", weights_only=True).values())
+
+
+def file_state(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of safetensors or of a torch state dict, or raise `UserError`.
+
+    A state dict may be inside another dict, as `state_dict` or `model`. Nothing else that a pickle
+    could hold is loaded. Names lose the prefixes that wrappers give: `module.`, `body.` (ours).
+    """
+    try:
+        state: Any = (
+            load_file(path)
+            if path.suffix == SAFE
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except FileNotFoundError:
+        names = ", ".join(Weights)
+        raise UserError(f"train.weights={path}: no such file, nor one of {names}") from None
+    except (OSError, SafetensorError, Exception) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"train.weights={path}: no weights ({reason[:100]}); it must be {SAFE}, or a torch "
+            "state dict of tensors alone"
+        ) from None
+    for name in ("state_dict", "model"):
+        state = state.get(name, state) if isinstance(state, dict) else {}
+    return {
+        name.removeprefix("module.").removeprefix("body."): tensor
+        for name, tensor in state.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def fill(body: Any, state: dict[str, Tensor], source: str) -> None:
+    """Put `state` into a timm network; a head of another size stays new. Or raise `UserError`."""
+    own = body.state_dict()
+    head = body.pretrained_cfg.get("classifier", "head")
+    heads = (head,) if isinstance(head, str) else tuple(head)
+    extra = ("mean", "std")  # of our own checkpoints
+    kept = {
+        name: tensor
+        for name, tensor in state.items()
+        if name not in extra
+        and not (name.startswith(heads) and own.get(name, tensor).shape != tensor.shape)
+    }
+    missing = [name for name in own if name not in kept and not name.startswith(heads)]
+    foreign = [name for name in kept if name not in own or own[name].shape != kept[name].shape]
+    if missing or foreign:
+        shown = ", ".join((missing + foreign)[:SHOWN])
+        raise UserError(
+            f"train.weights={source}: weights of another architecture ({len(missing)} tensors are "
+            f"missing, {len(foreign)} are others: {shown} ...); set train.architecture to theirs"
+        )
+    body.load_state_dict(kept, strict=False)
 
 
 def ask_hub_once() -> None:

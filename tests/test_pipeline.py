@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,49 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.clone import ENVIRONMENT, call, git, make_origin
 from tests.drawing import draw_folder
-from tests.stage import PARAMS, ROOT, TINY
-
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-def call(folder: Path, *command: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    return call(folder, "git", *identity, *words)
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of the files as they are now, with tiny images and parameters."""
-    folder = tmp_path_factory.mktemp("origin")
-    for name in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    params = {name: {**PARAMS[name], **TINY.get(name, {})} for name in PARAMS}
-    params["prepare"]["source"] = "data/shapes"
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    draw_folder(folder / "data/shapes", per_class=24)
-    git(folder, "init", "-q")
-    call(folder, "dvc", "add", "-q", "data/shapes")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "tiny")
-    return folder
+    """A repository with tiny images and parameters."""
+    return make_origin(tmp_path_factory.mktemp("origin"))
 
 
 @pytest.fixture(scope="module")

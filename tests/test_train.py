@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_it_learns(workspace: Path) -> None:
 
 def test_timings_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
     hashed = {path.name for path in Path("plots/train").rglob("*.tsv")}
-    assert hashed == {"loss.tsv", "accuracy.tsv", "learning_rate.tsv"}
+    assert hashed == {"loss.tsv", "accuracy.tsv", "learning_rate.tsv", "gradient_norm.tsv"}
     timings = json.loads(Path("data/timings/train/metrics.json").read_text())
     assert timings["images_per_second"] > 0
     assert timings["epoch_seconds"] > 0
@@ -84,9 +85,12 @@ def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
     [
         ({"architecture": "resnet8"}, "train.architecture=resnet8: timm has no such model"),
         ({"weights": "packaged"}, "train.weights=packaged"),
-        ({"weights": "magic"}, "--weights"),
+        ({"weights": "magic"}, "train.weights=magic: no such file, nor one of packaged, hub, none"),
+        ({"optimizer": "adamx"}, "train.optimizer=adamx: timm has no such optimizer; try adam"),
+        ({"drop_path": 0.1, "architecture": "vgg11"}, "train.drop_path: vgg11 has none"),
+        ({"freeze": 6}, "train.freeze=6: this network has 6 groups of layers"),
         ({"lr": "fast"}, "--lr"),
-        ({"lr": 1e30}, "lower train.lr"),
+        ({"lr": 1e30}, "train: the loss is no number in step 3; lower train.lr"),
         ({"device": "mps"}, "train.device=mps: torch finds none on this machine"),
         ({"prepared": "nowhere"}, "nowhere/dataset.json: not there; run `dvc repro prepare`"),
     ],
@@ -104,3 +108,24 @@ def test_a_mistake_is_one_line_and_no_checkpoint(
     assert complaint in printed
     assert not (tmp_path / "checkpoint").exists()
     assert not (tmp_path / "train.json").exists()
+
+
+def test_the_page_to_watch_a_run_by_is_there_and_anew(workspace: Path) -> None:
+    page = Path("data/timings/train/report.html").read_text()
+    for name in ("train/loss", "validation/accuracy", "gradient_norm", "images_per_second"):
+        assert name.rpartition("/")[2] in page
+    assert all(norm > 0 for norm in curve(Path("plots/train"), "gradient_norm"))
+
+
+def test_profiling_prints_where_the_time_goes_and_trains_nothing(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert train(tmp_path, prepared=workspace / "data/prepared", profile=True) == 0
+    printed = capsys.readouterr().out
+    assert "convolution" in printed
+    assert re.search(r"8 steps of 32 images in .* of it waiting for data", printed)
+    trace = json.loads((tmp_path / "data/timings/train/trace.json").read_text())
+    assert len(trace["traceEvents"]) > 100
+    assert not (tmp_path / "checkpoint").exists()

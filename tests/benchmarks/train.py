@@ -1,0 +1,139 @@
+"""How near `train` comes to its own network, and how far it leaves the usual loop behind.
+
+python -m tests.benchmarks.train
+
+Ratios of medians of rounds in turns: a part of a real epoch (reading, augmentation, learning)
+against the same steps on one batch that is always there; and against `plain_train.py`. Then the
+memory of a training by the number of images.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from stages.augment import Flip, augment
+from stages.dataset import Dataset
+from stages.device import be_deterministic, keep_memory
+from stages.epoch import batches
+from stages.learner import Learner
+from stages.network import create
+from stages.precision import Precision
+from stages.randomness import Randomness
+from stages.recipe import Mix, Schedule, make_optimizer, make_schedule
+from stages.shards import Shards
+
+ROUNDS, STEPS, BATCH, SIZE = 3, 8, 32, 160
+CPU = torch.device("cpu")
+SIZES = (1_000, 10_000, 100_000)
+SMALL = 64  # side of the images of which memory is measured
+
+
+def learner(dice: Randomness, architecture: str = "efficientnet_lite0") -> Learner:
+    """Return what `stages.train` would make of params.yaml."""
+    network = create(architecture, classes=2, weights="none", dropout=0.2)
+    optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
+    schedule = make_schedule(optimizer, Schedule.COSINE, epochs=5, steps=54, warmup=0.1, lr=0.001)
+    turn = partial(
+        augment, flip=Flip.BOTH, quarter_turns=True, rotation=0.0, generator=dice.augment
+    )
+    return Learner(
+        network=network,
+        optimizer=optimizer,
+        schedule=schedule,
+        precision=Precision(CPU, amp=True),
+        augment=turn,
+        mix=Mix(mixup=0, cutmix=0, label_smoothing=0.1, classes=2),
+    )
+
+
+def speeds() -> dict[str, list[float]]:
+    """Return images a second of each way, a number a round."""
+    dice = Randomness(0)
+    train = Dataset.open(Path("data/prepared")).split("train")
+    real, bare = learner(dice), learner(dice)
+    bare.augment = lambda images: images
+    [resident] = batches(train, np.arange(BATCH), BATCH, CPU)
+    found = defaultdict(list)
+    for turn in range(ROUNDS + 1):  # the first warms up
+        for way, one in (("a real epoch", real), ("one resident batch", bare)):
+            order = dice.order.permutation(len(train))[: STEPS * BATCH]
+            start = time.perf_counter()
+            one.learn(batches(train, order, BATCH, CPU) if one is real else [resident] * STEPS)
+            if turn:
+                found[way].append(STEPS * BATCH / (time.perf_counter() - start))
+        if turn:
+            words = [sys.executable, "-m", "tests.benchmarks.plain_train", SIZE, BATCH, STEPS]
+            said = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, check=True)
+            found["the usual loop"].append(float(said.stdout))
+    return found
+
+
+def memory(count: int) -> float:
+    """Return the `RssAnon` in MB of learning from `count` images, in a process of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        said = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.train", name, str(count)],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    return float(said.stdout)
+
+
+def measure_memory(folder: Path, count: int) -> None:
+    """Learn from `count` black images, and print what that took."""
+    shards = Shards(folder, count, SMALL)
+    shards.allocate()
+    from stages.shards import Images
+
+    places = np.array([shards.place(position) for position in range(count)])
+    images = Images(folder, shards=places[:, 0], indices=places[:, 1])
+    one = learner(Randomness(0), "test_resnet")
+    order = np.random.default_rng(0).permutation(count)
+    for start in range(0, count, BATCH):
+        chosen = order[start : start + BATCH]
+        labels = torch.from_numpy(chosen % 2)
+        one.learn([(torch.from_numpy(images.take(chosen)), labels)])
+    status = Path(f"/proc/{psutil.Process().pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]
+    print(int(line.split()[1]) / 1000)
+
+
+def main() -> None:
+    """Print both tables."""
+    keep_memory()
+    be_deterministic()
+    if len(sys.argv) > 1:
+        measure_memory(Path(sys.argv[1]), int(sys.argv[2]))
+        return
+    found = {way: statistics.median(rates) for way, rates in speeds().items()}
+    real = found["a real epoch"]
+    table = Table(title=f"efficientnet_lite0, {SIZE} px, batches of {BATCH}")
+    for column in ("", "images/s", "a real epoch against it", "limit"):
+        table.add_column(column, justify="right")
+    limits = {"one resident batch": "0.95", "the usual loop": "2.0"}
+    for way, rate in found.items():
+        ratio = f"{real / rate:.2f}" if way in limits else ""
+        table.add_row(way, f"{rate:.1f}", ratio, limits.get(way, ""))
+    Console().print(table)
+    table = Table(title=f"an epoch of test_resnet on images of {SMALL} px")
+    for column in ("images", "on disk, MB", "RssAnon, MB"):
+        table.add_column(column, justify="right")
+    for count in SIZES:
+        stored = count * SMALL * SMALL * 3 / 1e6
+        table.add_row(f"{count:,}", f"{stored:,.0f}", f"{memory(count):,.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
