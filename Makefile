@@ -20,6 +20,7 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --require-hashes -r requirements.lock
+	@.venv/bin/python -m stages.plots_page .venv/plots.html
 	@touch $@
 
 repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
@@ -40,6 +41,7 @@ test-slow: install ## what takes minutes: a soak, fuzzing, twenty shutdowns unde
 bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
 	@python -m tests.benchmarks.train
+	@python -m tests.benchmarks.evaluate
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.serving

@@ -42,7 +42,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What holds for the whole data set."""
+    """What holds for the whole data set; `about`: what its source says of itself."""
 
     classes: list[str]
     image_size: int
@@ -50,6 +50,7 @@ class Card:
     resize_filter: ResizeFilter
     data_hash: str
     parameters: dict[str, Any]
+    about: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from server.errors import UserError
+from stages.about import KEYS as ABOUT
 from stages.found import Found
 
 KEYS = {"package", "version", "module", "labels", "columns", "classes"}
@@ -18,7 +19,7 @@ def packaged(descriptor: Path) -> list[Found]:
         card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         card = None
-    if not isinstance(card, dict) or set(card) != KEYS:
+    if not isinstance(card, dict) or set(card) - set(ABOUT) != KEYS:
         raise UserError(
             f"{descriptor}: no descriptor of a packaged data set; it has the keys "
             f"{', '.join(sorted(KEYS))}, as data/solar-cells.yaml has"

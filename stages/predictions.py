@@ -1,18 +1,48 @@
-"""What the artefact answers on a split, as a table in the shape of the prediction row."""
+"""What the artefact answers on a split: arrays, or a table in the shape of the prediction row."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from server.classifier import Classifier, Floats
 from server.features import FEATURES
+from server.image import Pixels
 from stages.dataset import Split
 from stages.progress import track
 
 BATCH = 32
 
 FACTS = ("pixel_sha256", "slice", "width", "height", "format", *FEATURES)
+
+T = TypeVar("T")
+
+
+def answers(ask: Callable[[Pixels], T], split: Split, *, what: str) -> Iterator[T]:
+    """Yield what `ask` says of each batch, in the split's order; the next is read meanwhile."""
+    starts = range(0, len(split), BATCH)
+
+    def read(start: int) -> Pixels:
+        return split.images.take(np.arange(start, min(start + BATCH, len(split))))
+
+    def batches() -> Iterator[Pixels]:
+        with ThreadPoolExecutor(1, "read") as reader:
+            ahead: Future[Pixels] = reader.submit(read, 0)
+            for start in starts:
+                images = ahead.result()
+                if start + BATCH < len(split):
+                    ahead = reader.submit(read, start + BATCH)
+                yield images
+
+    for images in track(batches(), what=what, total=len(starts), unit="batches"):
+        yield ask(images)
+
+
+def predict_probabilities(classifier: Classifier, split: Split, *, what: str) -> Floats:
+    """Return `[n, classes]`; the images come and go, so memory does not grow by them."""
+    return np.concatenate(list(answers(classifier.probabilities, split, what=what)))
 
 
 def predict(classifier: Classifier, split: Split, *, what: str) -> pa.Table:
@@ -21,13 +51,8 @@ def predict(classifier: Classifier, split: Split, *, what: str) -> pa.Table:
     `label` is the true class; `class, confidence, probabilities, abstain` and the image's facts
     are those of the prediction row; `embedding` is the artefact's second output.
     """
-    starts = range(0, len(split), BATCH)
-    answers = [
-        classifier(split.images.take(np.arange(start, min(start + BATCH, len(split)))))
-        for start in track(starts, what=what, total=len(starts), unit="batches")
-    ]
-    probabilities = np.concatenate([answer[0] for answer in answers])
-    embeddings = np.concatenate([answer[1] for answer in answers])
+    outputs = zip(*answers(classifier, split, what=what), strict=True)
+    probabilities, embeddings = (np.concatenate(output) for output in outputs)
     confidence = probabilities.max(axis=1)
     classes = np.array(classifier.metadata.classes)
     columns = {

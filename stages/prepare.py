@@ -13,6 +13,7 @@ from typer import Option
 
 from server.errors import UserError
 from server.image import ResizeFilter, ResizeMode, Resizer
+from stages.about import about
 from stages.command import parameters, run
 from stages.contact_sheet import contact_sheet
 from stages.dataset import CARD, Card, write_samples
@@ -83,6 +84,7 @@ def main(
             resize_filter=resize_filter,
             data_hash=_data_hash(samples),
             parameters=settings,
+            about=about(source),
         )
         write_json(folder / CARD, card.to_json())
         with whole(sheet) as draft:

@@ -1,5 +1,6 @@
 """How good probabilities are, by scikit-learn's definitions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 
 Labels = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.floating[Any]]
+
+NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "top_5_accuracy")
 
 
 def accuracy(probabilities: Probabilities, labels: Labels) -> float:
@@ -36,3 +39,11 @@ def scores(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
             [roc_auc_score(labels == index, probabilities[:, index]) for index in there]
         )
     return {name: round(float(value), 6) for name, value in result.items()}
+
+
+def scores_and_intervals(judged: dict[str, Any]) -> Iterable[tuple[str, str, str]]:
+    """Yield the name, value and interval of each score there is, as people read them."""
+    for name in (name for name in NAMES if name in judged):
+        bounds = judged["interval"].get(name)
+        interval = f"{bounds['low']:.3f} to {bounds['high']:.3f}" if bounds else ""
+        yield name, f"{judged[name]:.3f}", interval

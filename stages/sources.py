@@ -38,8 +38,13 @@ class GroupBy(StrEnum):
     FOLDER = "folder"  # the folder that they lie in, below that of the class
 
 
-def find(source: Path, *, group_by: GroupBy = GroupBy.NONE) -> list[Found]:
-    """List every file of `source` in the order of their paths, or raise `UserError`."""
+def find(
+    source: Path, *, group_by: GroupBy = GroupBy.NONE, option: str = "prepare.source"
+) -> list[Found]:
+    """List every file of `source` in the order of their paths, or raise `UserError`.
+
+    option: what the user named the source by, for complaints.
+    """
     if source.is_dir():
         manifest = next((source / name for name in MANIFESTS if (source / name).is_file()), None)
         found = list(_listed(source, manifest) if manifest else _in_folders(source))
@@ -47,13 +52,13 @@ def find(source: Path, *, group_by: GroupBy = GroupBy.NONE) -> list[Found]:
         found = packaged(source)
     else:
         raise UserError(
-            f"prepare.source={source}: not there; give a folder with a folder of images a class "
+            f"{option}={source}: not there; give a folder with a folder of images a class "
             "(`dvc add` it first) or a descriptor such as data/solar-cells.yaml"
         )
     classes = sorted({image.label for image in found if not image.reason})
     if len(classes) < FEWEST_CLASSES:
         raise UserError(
-            f"prepare.source={source}: {len(classes)} class ({', '.join(classes) or 'none'}), "
+            f"{option}={source}: {len(classes)} class ({', '.join(classes) or 'none'}), "
             "at least 2 are needed; make one folder a class"
         )
     return sorted((_grouped(image, group_by) for image in found), key=lambda image: image.path)

@@ -36,6 +36,12 @@ def git(folder: Path, *words: str) -> str:
     return call(folder, "git", *identity, *words)
 
 
+def add_page(folder: Path) -> None:
+    """Add what `make install` puts beside the packages: the page that `dvc plots` fills."""
+    (folder / ".venv").mkdir()
+    shutil.copy(ROOT / ".venv/plots.html", folder / ".venv/plots.html")
+
+
 def make_origin(folder: Path) -> Path:
     """Fill an empty folder; its images are drawn, and versioned by DVC."""
     for name in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0"):
@@ -46,8 +52,18 @@ def make_origin(folder: Path) -> Path:
     params["prepare"]["source"] = "data/shapes"
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     draw_folder(folder / "data/shapes", per_class=24)
+    add_page(folder)
     git(folder, "init", "-q")
     call(folder, "dvc", "add", "-q", "data/shapes")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "tiny")
+    return folder
+
+
+def run_in_a_clone(origin: Path, folder: Path) -> Path:
+    """Clone `origin` and run all of the pipeline there."""
+    git(origin, "clone", "-q", str(origin), str(folder))
+    add_page(folder)
+    shutil.copytree(origin / "data/shapes", folder / "data/shapes")
+    call(folder, "dvc", "repro", "-f")
     return folder

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from server.classifier import Classifier
+from tests.clone import make_origin, run_in_a_clone
 from tests.drawing import draw_folder
 from tests.stage import run_stage
 
@@ -49,3 +50,15 @@ def model(built: Path) -> Path:
 def classifier(model: Path) -> Classifier:
     """That artefact, opened."""
     return Classifier(model)
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with tiny images and parameters; tests write to copies."""
+    return make_origin(tmp_path_factory.mktemp("origin"))
+
+
+@pytest.fixture(scope="session")
+def finished(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of it in which all of the pipeline has run; tests write to copies."""
+    return run_in_a_clone(origin, tmp_path_factory.mktemp("finished") / "clone")

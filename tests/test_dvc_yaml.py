@@ -14,7 +14,7 @@ from dvc.stage import PipelineStage
 
 from tests.stage import MODULES, PARAMS, ROOT
 
-BY_HAND = {"profiled"}  # options that no run of the pipeline gives
+BY_HAND = {"profiled", "data", "results"}  # options that no run of the pipeline gives
 SECTIONS = ("prepare", "train", "export", "evaluate", "drift")
 
 

@@ -14,7 +14,7 @@ import torch
 
 from server.errors import UserError
 from stages.interrupted import Interrupted, key
-from tests.clone import ENVIRONMENT, call, make_origin
+from tests.clone import ENVIRONMENT, call
 from tests.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
 EPOCHS = 6
@@ -144,9 +144,10 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ready(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which `prepare` has run, and training takes some seconds."""
-    folder = make_origin(tmp_path_factory.mktemp("origin"))
+    folder = tmp_path_factory.mktemp("ready") / "copy"
+    shutil.copytree(origin, folder, symlinks=True)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("epochs: 3", "epochs: 15"))
     call(folder, "dvc", "repro", "-q", "prepare")
@@ -159,8 +160,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [("repro",), ("exp", "run", "--temp"), pytest.param(("exp", "run"), marks=pytest.mark.slow)],
     ids=["repro", "exp run --temp", "exp run"],
 )
-def test_dvc_takes_it_up_again(origin: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
-    folder = Path(shutil.copytree(origin, tmp_path / "copy", symlinks=True))
+def test_dvc_takes_it_up_again(ready: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    folder = Path(shutil.copytree(ready, tmp_path / "copy", symlinks=True))
     states = folder / ".dvc/tmp/train"
     words = ("dvc", *command, "train")
     process = subprocess.Popen(
@@ -179,8 +180,8 @@ def test_dvc_takes_it_up_again(origin: Path, tmp_path: Path, command: tuple[str,
 
 
 @pytest.mark.slow
-def test_a_queued_experiment_takes_it_up_again(origin: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(origin, tmp_path / "copy", symlinks=True))
+def test_a_queued_experiment_takes_it_up_again(ready: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ready, tmp_path / "copy", symlinks=True))
     states = folder / ".dvc/tmp/train"
     queue = ("dvc", "exp", "run", "--queue", "-S", "train.epochs=200", "train")
     said = ""

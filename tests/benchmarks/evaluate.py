@@ -1,0 +1,130 @@
+"""How near `evaluate` comes to the session itself, and the memory that many images take.
+
+python -m tests.benchmarks.evaluate
+
+An untrained efficientnet_lite0 at 64 px, so that 100,000 images fit into a minute and 1.2 GB of
+disk. Each size in a process of its own: all of the pass and its scores against the same number of
+batches of one resident batch, before and after it.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import psutil
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from server.classifier import Classifier
+from stages.dataset import SCHEMA, Split
+from stages.judgement import Answers, judge
+from stages.pictured import tables, write_tables
+from stages.predictions import BATCH
+from stages.shards import Shards
+from tests.artefact import METADATA
+
+SIDE, CLASSES = 64, ["a", "b"]
+SIZES = (1_000, 10_000, 100_000)
+BARE = 5_000  # images at most in each measurement of the session
+
+
+def make_model(path: Path) -> None:
+    """Write the artefact; in a process of its own, since torch would count as memory."""
+    from stages.graph import Graph, to_onnx
+    from stages.network import create
+
+    model = to_onnx(Graph(create("efficientnet_lite0", classes=2, weights="none")), image_size=SIDE)
+    card = replace(METADATA, classes=CLASSES, image_size=SIDE)
+    onnx.helper.set_model_props(model, card.to_properties())
+    path.write_bytes(model.SerializeToString())
+
+
+def stored(folder: Path, count: int) -> Split:
+    """Return `count` black images in shards, each with a name of its own."""
+    shards = Shards(folder, count, SIDE)
+    shards.allocate()
+    places = np.array([shards.place(position) for position in range(count)])
+    columns = {name: pa.nulls(count, SCHEMA.field(name).type) for name in SCHEMA.names}
+    columns["pixel_sha256"] = pa.array([f"{i:064x}" for i in range(count)])
+    columns["class"] = pa.array([CLASSES[i % 2] for i in range(count)])
+    columns |= {name: pa.array([""] * count) for name in ("slice", "group")}
+    columns |= {"shard": pa.array(places[:, 0]), "index": pa.array(places[:, 1])}
+    return Split(folder, CLASSES, pa.table(columns).cast(SCHEMA))
+
+
+def measure(model: Path, count: int) -> dict[str, float]:
+    """Return images a second of the pass and of the session, and what memory was taken."""
+    classifier = Classifier(model)
+    images = np.zeros((BATCH, SIDE, SIDE, 3), np.uint8)
+
+    def bare() -> float:
+        batches = min(count, BARE) // BATCH
+        start = time.perf_counter()
+        for _ in range(batches):
+            classifier.probabilities(images)
+        return batches * BATCH / (time.perf_counter() - start)
+
+    with tempfile.TemporaryDirectory() as name:
+        split = stored(Path(name), count)
+        bare()
+        before = bare()
+        start = time.perf_counter()
+        answers = Answers.of(classifier, split, what="evaluate")
+        seconds = time.perf_counter() - start
+        after = bare()
+        start = time.perf_counter()
+        write_tables(Path(name) / "tables", tables(answers, judge(answers), []))
+        scored = time.perf_counter() - start
+    status = Path(f"/proc/{psutil.Process().pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]
+    return {
+        "rate": count / seconds,
+        "bare": (before + after) / 2,
+        "scored": scored,
+        "memory": int(line.split()[1]) / 1000,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    module = [sys.executable, "-m", "tests.benchmarks.evaluate"]
+    match sys.argv[1:]:
+        case ["model", path]:
+            make_model(Path(path))
+            return
+        case [path, count]:
+            print("\n" + json.dumps(measure(Path(path), int(count))))
+            return
+    table = Table(title=f"evaluate, efficientnet_lite0 at {SIDE} px, batches of {BATCH}")
+    for column in (
+        "images",
+        "images/s",
+        "the session's",
+        "share, limit 90 %",
+        "scores, s",
+        "RssAnon, MB",
+    ):
+        table.add_column(column, justify="right")
+    with tempfile.TemporaryDirectory() as name:
+        model = Path(name) / "model.onnx"
+        subprocess.run([*module, "model", str(model)], check=True, stdout=subprocess.DEVNULL)
+        for count in SIZES:
+            said = subprocess.run(
+                [*module, str(model), str(count)], check=True, stdout=subprocess.PIPE, text=True
+            )
+            found = json.loads(said.stdout.strip().splitlines()[-1])
+            share = f"{found['rate'] / found['bare']:.1%}"
+            cells = (f"{found['rate']:,.0f}", f"{found['bare']:,.0f}", share)
+            table.add_row(f"{count:,}", *cells, f"{found['scored']:.1f}", f"{found['memory']:,.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
