@@ -1,0 +1,86 @@
+"""What git and DVC know of a revision, without any data."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from server.errors import UserError
+
+WORKSPACE = "workspace"  # the files as they are, committed or not
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, branch or tag of the current repository, or `workspace`."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        """Raise `UserError` where git knows no such revision."""
+        if (
+            self.name != WORKSPACE
+            and _git("rev-parse", "--verify", f"{self.name}^{{commit}}") is None
+        ):
+            raise UserError(
+                f"{self.name}: git knows no such revision; `git fetch`, or name a branch, tag or "
+                f"commit, or {WORKSPACE}"
+            )
+
+    @property
+    def label(self) -> str:
+        """The name, and the commit that it stands for."""
+        if self.name == WORKSPACE:
+            return WORKSPACE
+        commit = (_git("rev-parse", "--short", self.name) or b"").decode().strip()
+        return self.name if self.name.startswith(commit) else f"{self.name} ({commit})"
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, or None where it is not there."""
+        if self.name == WORKSPACE:
+            return Path(path).read_bytes() if Path(path).is_file() else None
+        return _git("show", f"{self.name}:{path}")
+
+    def json(self, path: str) -> dict[str, Any]:
+        """Return a file of JSON; empty where it is not there."""
+        found: dict[str, Any] = json.loads(self.read(path) or b"{}")
+        return found
+
+    def table(self, path: str) -> pd.DataFrame | None:
+        """Return a table of comma- or tab-separated values, or None where it is not there."""
+        data = self.read(path)
+        if data is None:
+            return None
+        separator = "\t" if path.endswith(".tsv") else ","
+        return pd.read_csv(io.BytesIO(data), sep=separator, keep_default_na=False)
+
+
+def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what DVC says has changed of `params` or `metrics`: file, name, old and new."""
+    said: dict[str, dict[str, dict[str, Any]]] = json.loads(dvc(kind, "diff", base, head) or "{}")
+    return said
+
+
+def dvc(kind: str, command: str, base: Revision, head: Revision, *words: str) -> str:
+    """Return the JSON that a command of DVC prints of two revisions, or raise `UserError`."""
+    names = [revision.name for revision in (base, head) if revision.name != WORKSPACE]
+    done = subprocess.run(  # noqa: S603 - revisions that git has confirmed
+        [sys.executable, "-m", "dvc", kind, command, *names, *words, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise UserError(f"dvc {kind} {command}: {reason}")
+    return done.stdout
+
+
+def _git(*words: str) -> bytes | None:
+    done = subprocess.run(["git", *words], capture_output=True, check=False)  # noqa: S603, S607
+    return done.stdout if done.returncode == 0 else None
