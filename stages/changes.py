@@ -6,6 +6,7 @@ from stages.markdown import table
 from stages.revision import Revision, diff
 
 SAME = "None changed."
+MOST = 200  # rows of a table: a comment holds 65,536 characters
 SCORES = "metrics/evaluate.json"
 OF_DATA = ("metrics/prepare.json", "metrics/drift.json")
 COLOURS = {"blue": "#1f77b4", "orange": "#ff7f0e"}  # before, after
@@ -35,7 +36,7 @@ def changed_metrics(base: Revision, head: Revision) -> str:
     if rows:
         parts.append(
             f"<details><summary>{len(rows)} metrics changed</summary>\n\n"
-            f"{table(('metric', 'before', 'after'), rows)}\n\n</details>"
+            f"{table(('metric', 'before', 'after'), rows[:MOST])}\n\n</details>"
         )
     return "\n\n".join(parts) or SAME
 

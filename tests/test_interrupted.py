@@ -183,7 +183,7 @@ def test_dvc_takes_it_up_again(ready: Path, tmp_path: Path, command: tuple[str, 
 def test_a_queued_experiment_takes_it_up_again(ready: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(ready, tmp_path / "copy", symlinks=True))
     states = folder / ".dvc/tmp/train"
-    queue = ("dvc", "exp", "run", "--queue", "-S", "train.epochs=200", "train")
+    queue = ("dvc", "exp", "run", "--queue", "-S", "train.epochs=60", "train")
     said = ""
     for turn in range(2):
         call(folder, *queue, "--name", f"turn-{turn}")
