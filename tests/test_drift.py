@@ -24,7 +24,13 @@ COLUMNS = {
 
 
 def drift(folder: Path, **changes: object) -> dict[str, object]:
-    places = {"metrics": folder / "drift.json", "report": folder / "drift.html"}
+    places = {
+        "metrics": folder / "drift.json",
+        "report": folder / "drift.html",
+        "embeddings": folder / "embeddings.html",
+        "outliers": folder / "outliers.png",
+        "plots": folder / "plots",
+    }
     assert run_stage("drift", **places, **changes) == 0
     found: dict[str, object] = json.loads((folder / "drift.json").read_text())
     return found
