@@ -6,7 +6,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock
+.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain test test-slow bench lint audit check-lock lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,20 @@ serve: install ## serve data/model/model.onnx on port 8000
 snapshot-log: install ## copy the complete rows of data/predictions to data/current, for drift
 	@python -m server.snapshot
 
+judge-log: install ## judge the log at LOG_URL, any that DVC can reach, by the committed artefact
+	@test -n "$$LOG_URL" || { echo "LOG_URL is not set; say gs://bucket/predictions" >&2; exit 2; }
+	@rm -rf data/current
+	@dvc get-url --quiet "$$LOG_URL" data/current
+	@dvc pull --quiet export-onnx
+	@dvc exp run --single-item -S drift.current=data/current drift
+
+drift-issue: install ## open or update the issue about drift, if metrics/drift.json alarms; needs gh
+	@python -m stages.issue
+
+retrain: install ## run an experiment NAME with the parameters SET, and push it
+	@for one in $$SET; do set -- "$$@" -S "$$one"; done; dvc exp run --pull --name "$$NAME" "$$@"
+	@dvc exp push origin "$$NAME"
+
 test: install lint check-lock ## all checks and tests
 	@pytest -m "not slow" --cov --cov-report=term
 
@@ -43,6 +57,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.serving
+	@python -m tests.benchmarks.drift
 	@python -m tests.benchmarks.cuda
 
 lint: install ## ruff, mypy and the import contracts
