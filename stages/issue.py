@@ -50,7 +50,7 @@ def body(found: dict[str, Any], *, run_url: str) -> str:
         [
             (
                 f"{found['judged_rows']:,} rows were judged against {found['reference_rows']:,} of "
-                f"validation. Without any change {found['false_alarm_rate']:.0%} of such runs alarm."
+                f"validation. Without a change {found['false_alarm_rate']:.0%} of such runs alarm."
             ),
             "",
             "| column | test | statistic | limit | |",

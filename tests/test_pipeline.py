@@ -64,8 +64,11 @@ def test_two_clones_give_the_same_bytes_for_every_output(clones: list[Path]) -> 
     outputs = {
         out["path"]: out["md5"] for stage in first["stages"].values() for out in stage["outs"]
     }
-    assert len(outputs) == 16
+    assert len(outputs) == 19
     assert first == second
+
+
+DRIFT = ("Brightness of what the model sees", "What the model predicts")
 
 
 def test_a_second_repro_does_nothing(clones: list[Path]) -> None:
@@ -107,7 +110,13 @@ def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> 
     assert scores["metrics/evaluate.json"]["data"]["images"] > 10
     page = call(folder, "dvc", "plots", "show", "-o", "plots-page")
     html = Path(page.strip().splitlines()[-1].removeprefix("file://")).read_text()
-    for title in ("Images of each class", "Loss", "Confusion matrix on test", "Each class against"):
+    for title in (
+        "Images of each class",
+        "Loss",
+        "Confusion matrix on test",
+        "Each class against",
+        *DRIFT,
+    ):
         assert title in html
 
 
@@ -138,3 +147,33 @@ def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
             assert answer["class"] == row["predicted"]
             for name, probability in answer["probabilities"].items():
                 assert probability == pytest.approx(float(row[f"probability_{name}"]), abs=1e-4)
+
+
+def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(
+    clones: list[Path],
+) -> None:
+    folder = clones[0]
+    with serving(folder) as address:
+        for file in sorted((folder / "data/shapes/disc").iterdir())[:12]:
+            httpx2.post(f"{address}/predict", content=file.read_bytes()).raise_for_status()
+    call(folder, "make", "-o", ".venv/.installed", "snapshot-log")
+    judge = ("dvc", "exp", "run", "--single-item", "-S", "drift.current=data/current")
+    call(folder, *judge, "drift")
+    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    assert sum(verdicts["models"].values()) >= 12
+    assert verdicts["columns"]["class"]["test"] == "jensenshannon"
+    # the two ways to fail: the exit code tells DVC, and the verdicts are there all the same
+    (folder / "metrics/drift.json").unlink()
+    night = b"".join(
+        json.dumps({**row, "brightness": 0.9}).encode() + b"\n"
+        for row in map(json.loads, (folder / "data/current/predictions.jsonl").open())
+    )
+    (folder / "data/current/predictions.jsonl").write_bytes(night)
+    failed = subprocess.run(
+        [*judge, "-S", "drift.on_drift=fail", "drift"],
+        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert failed.returncode != 0
+    assert "drift.on_drift=fail" in failed.stderr
+    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    assert verdicts["columns"]["brightness"]["drifted"]
