@@ -122,10 +122,16 @@ def _describe(
     reference: Columns, current: Columns, classes: Collection[str], notes: list[str]
 ) -> None:
     """Note constant columns and unknown classes, which are judged like all others."""
-    for name, values in reference.items():
-        for side, column in (("reference", values), ("current rows", current[name])):
-            if name != CLASS and (column == column[0]).all():
-                notes.append(f"{name}: {column[0]:.6g} in all of the {side}")
+    for name in reference:
+        first, second = reference[name], current[name]
+        constant = [bool((column == column[0]).all()) for column in (first, second)]
+        if name == CLASS or not any(constant):
+            continue
+        where = "both" if all(constant) and first[0] == second[0] else "the reference"
+        if constant[0]:
+            notes.append(f"{name}: {first[0]:.6g} in all rows of {where}")
+        if constant[1] and where != "both":
+            notes.append(f"{name}: {second[0]:.6g} in all current rows")
     if CLASS in current and classes:
         found, counted = np.unique(current[CLASS].astype(str), return_counts=True)
         for name, count in zip(found.tolist(), counted.tolist(), strict=True):

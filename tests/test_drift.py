@@ -169,7 +169,7 @@ def test_a_log_is_judged_without_images_and_all_that_is_odd_in_it_is_said(
     assert found["notes"] == [
         "1 torn lines are left out",
         "rows of other models are left out: other (1)",
-        *[note for note in found["notes"] if " in all of the " in note],
+        *[note for note in found["notes"] if " in all rows of both" in note],
         "class pentagon: unknown to the model, in 40 rows",
         "embedding: not judged, a log holds none",
     ]
