@@ -8,8 +8,8 @@ BASE ?= main
 HEAD ?= HEAD
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log report experiment pull push test test-slow bench lint \
-	audit check-lock lock
+.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
+	test test-slow bench lint audit check-lock lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,15 +35,7 @@ serve: install ## serve data/model/model.onnx on port 8000
 snapshot-log: install ## copy the complete rows of data/predictions to data/current, for drift
 	@python -m server.snapshot
 
-report: install ## compare HEAD with BASE (main), for a pull request
-	@python -m stages.report --base $(BASE) --head $(HEAD)
-
-experiment: install ## run what is behind; all of it where the packages differ from BASE's
-	@if git diff --quiet $(BASE)...HEAD -- requirements.lock; then dvc repro; else dvc repro -f; fi
-
-pull push: install ## fetch or store outputs, where a remote is configured
-	@if [ -n "$$(dvc remote default 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \
-	else echo "make $@: no DVC remote is configured (dvc remote add -d NAME gs://BUCKET/PATH)"; fi
+    assert len(outputs) == 20
 
 test: install lint check-lock ## all checks and tests
 	@pytest -m "not slow" --cov --cov-report=term
@@ -58,6 +50,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.serving
+	@python -m tests.benchmarks.drift
 	@python -m tests.benchmarks.cuda
 
 lint: install ## ruff, mypy and the import contracts

@@ -14,10 +14,12 @@ from server.envelope import Envelope
 from server.health import Health
 from server.keys import ApiKeys
 from server.metrics import Metrics
+from server.monitoring import Monitoring
 from server.predictor import Predictor
 from server.problems import HANDLERS
 from server.routes import Routes
 from server.settings import Settings
+from server.stability import Stability
 
 EXPOSED = ("Retry-After", "Server-Timing", "X-Execution-Provider", "X-Request-ID")
 ALLOWED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID")
@@ -28,12 +30,17 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     metrics = Metrics()
     predictor = Predictor(classifier, settings, metrics)
     health, routes = Health(predictor), Routes(predictor)
+    monitoring = Monitoring(classifier, settings, metrics)
+    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
+    predictor.observers += [monitoring.observe, stability.observe]
+    stability.show(metrics)
     _announce(metrics, predictor, health)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await health.check()
         yield
+        await monitoring.close()
         predictor.close()
 
     paths = [
@@ -43,6 +50,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/health", health.health),
         Route("/health/live", health.live),
         Route("/health/ready", health.ready),
+        Route("/monitoring", monitoring.page),
+        Route("/monitoring.json", monitoring.verdicts),
         Route("/metrics", routes.metrics),
         Route("/openapi.json", routes.openapi),
     ]

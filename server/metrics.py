@@ -66,6 +66,16 @@ class Metrics:
             "image_contrast", "Standard deviation of the luma, 0 to 1.", buckets=SHARES[:5]
         )
 
+        self.stability = gauge(
+            "drift_population_stability_index", "Of the last predictions, to validation.", "column"
+        )
+        self.share_drifted = gauge(
+            "drift_share", "Share of columns whose stability index is beyond chance."
+        )
+        self.window = gauge("drift_window_predictions", "How many predictions these two are of.")
+        self.report_drifted = gauge("monitoring_share_drifted", "As the last /monitoring has it.")
+        self.report_drifted.set(float("nan"))
+
         self.model = gauge(
             "model_info", "What is served.", "model", "architecture", "precision", "revision"
         )

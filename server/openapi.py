@@ -19,6 +19,7 @@ CAUSES = {
     413: "the body is too large",
     415: "no form",
     500: "a fault of the server",
+    501: "something that this server lacks, and says",
     503: "too much work under way",
     504: "no answer within the deadline",
 }
@@ -82,6 +83,14 @@ def _paths(settings: Settings, *, keyed: bool) -> dict[str, Any]:
                 "503": {"description": "not ready", "content": {JSON: {"schema": _ref("Status")}}},
             },
         }},
+        "/monitoring": {"get": {
+            "summary": "Evidently's report of the last predictions, a page for people", **locked,
+            "responses": _monitored({"text/html": {"schema": TEXT}}, refused),
+        }},
+        "/monitoring.json": {"get": {
+            "summary": "Its verdict on each column", **locked,
+            "responses": _monitored({JSON: {"schema": _ref("Drift")}}, refused),
+        }},
         "/metrics": {"get": {
             "summary": "Metrics for Prometheus",
             "responses": {"200": {"description": "metrics", "content": {
@@ -98,6 +107,15 @@ def _answers(schema: dict[str, Any], refusals: tuple[int, ...] = ()) -> dict[str
     good = {"200": {"description": "the answer", "content": {JSON: {"schema": schema}}}}
     problem = {"content": {PROBLEM: {"schema": _ref("Problem")}}}
     return good | {str(code): {"description": CAUSES[code], **problem} for code in refusals}
+
+
+def _monitored(good: dict[str, Any], refusals: tuple[int, ...]) -> dict[str, Any]:
+    """Describe what both of `/monitoring` answer."""
+    answers = _answers({}, (500, 501, 503, *refusals))
+    answers["200"] = {"description": "the report", "content": good}
+    answers["503"]["description"] = "the report is being made"
+    answers["503"]["headers"] = {"Retry-After": {"schema": COUNT, "required": True}}
+    return answers
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -144,6 +162,21 @@ def _schemas(card: Metadata, settings: Settings) -> dict[str, Any]:
             problem=TEXT,
             fallback=TEXT,
         ),
+        "Drift": _object({
+            "model": answer["model"],
+            "false_alarm_rate": PROBABILITY,
+            "models": {"type": "object", "additionalProperties": COUNT},
+            "alarm": {"type": "boolean"},
+            "share_drifted": PROBABILITY,
+            **dict.fromkeys(("reference_rows", "current_rows", "judged_rows"), COUNT),
+            "columns": {"type": "object", "additionalProperties": _object({
+                "test": TEXT,
+                "statistic": {"type": "number"},
+                "threshold": {"type": "number"},
+                "drifted": {"type": "boolean"},
+            })},
+            "notes": {"type": "array", "items": TEXT},
+        }),
         "Problem": _object({**fault, "request_id": TEXT}),
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from server.admission import Admission
 from server.batcher import Batcher
@@ -39,6 +39,7 @@ class Predictor:
         self.admission = Admission(
             limit=settings.queue, wait=settings.deadline / 2, workers=runners * batch
         )
+        self.observers: list[Callable[[Prediction], None]] = [metrics.observe]
         self._answer: Batcher[Posted, Prediction] | None = None
         if batch == 1:
             self._answer = Batcher(self.worker.answer, limit=1, runners=runners, name="answer")
@@ -82,7 +83,8 @@ class Predictor:
             prediction = await self._through(data, recorded=True)
         except Exception as error:
             return error
-        self.metrics.observe(prediction)
+        for observe in self.observers:
+            observe(prediction)
         return prediction
 
     async def _through(self, data: bytes, *, recorded: bool) -> Prediction:

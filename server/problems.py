@@ -15,7 +15,15 @@ from server.errors import ImageError
 log = structlog.get_logger()
 
 # for `/metrics` and the log; other refusals are `request`
-REASONS = {401: "key", 404: "path", 405: "method", 408: "slow", 413: "size"}
+REASONS = {
+    401: "key",
+    404: "path",
+    405: "method",
+    408: "slow",
+    413: "size",
+    501: "report",
+    503: "report",
+}
 
 
 def contents(status: int, detail: str) -> dict[str, Any]:

@@ -39,6 +39,17 @@ def seconds(value: str) -> float:
 seconds.__name__ = "number of seconds"
 
 
+def share(value: str) -> float:
+    """Cast to a number between 0.001 and 0.5."""
+    number = float(value)
+    if not 0.001 <= number <= 0.5:  # noqa: PLR2004
+        raise ValueError
+    return number
+
+
+share.__name__ = "share from 0.001 to 0.5"
+
+
 def words(value: str) -> tuple[str, ...]:
     """Cast what commas divide."""
     return tuple(word for word in CommaSeparatedStrings(value) if word)
@@ -110,6 +121,14 @@ class Settings:
     prediction_log: Annotated[str, str, "folder that gets a row an answer; stdout; off"] = (
         "data/predictions"
     )
+    reference: Annotated[
+        str, str, "the artefact's reference.parquet, for /monitoring; none: beside the artefact"
+    ] = ""
+    monitoring_rows: Annotated[
+        int, whole(10, 100_000), "last predictions that /monitoring and the drift metrics judge"
+    ] = 10_000
+    monitoring_age: Annotated[float, seconds, "seconds for which a report is kept"] = 600.0
+    false_alarm_rate: Annotated[float, share, "of reports when nothing has changed"] = 0.05
     revision: Annotated[str, str, "the commit that is served, for log and /health"] = ""
 
     @classmethod

@@ -4,99 +4,147 @@ The reference is validation, as `export-onnx` left it beside the artefact; never
 network knows by heart.
 """
 
-import os
-import warnings
+from dataclasses import replace
+from enum import StrEnum
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
+from server.assessment import Assessment, assess
 from server.classifier import Classifier
 from server.errors import UserError
-from server.features import FEATURES
+from server.rows import CLASS, NUMBERS
 from stages.command import run
-from stages.dataset import Dataset as Prepared
+from stages.compared import histograms
+from stages.current import Current, columns_of, see
+from stages.embeddings import Embeddings, judge_embeddings, unlikeness
+from stages.outliers import gallery, without_images
 from stages.output import whole, write_json
 from stages.page import stable
-from stages.predictions import predict
+from stages.predictions import matrix
 
-NUMBERS = (*FEATURES, "confidence")
-CATEGORIES = ("class",)
-NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted when below the threshold
-CATEGORY_TEST = "jensenshannon"  # a distance, 0 to 1: drifted when above the threshold
+EMBEDDING = "embedding"
+NO_IMAGES = "a log holds no images, so there is nothing to show"
+
+
+class OnDrift(StrEnum):
+    """What becomes of the run when a column has drifted."""
+
+    REPORT = "report"
+    FAIL = "fail"  # exit with 2, after all outputs are written
 
 
 def main(
     *,
-    current: Annotated[Path, Option(help="A prepared folder; its test split is judged.")],
-    number_threshold: Annotated[float, Option(min=0, max=1, help="Smallest p-value of no drift.")],
-    class_threshold: Annotated[float, Option(min=0, max=1, help="Smallest distance of drift.")],
+    current: Annotated[Path, Option(help="Prepared folder, folder of images, or log snapshot.")],
+    on_drift: Annotated[OnDrift, Option(help="fail: exit with 2 when something has drifted.")],
+    false_alarm_rate: Annotated[
+        float, Option(min=0.001, max=0.5, help="Share of runs that alarm when nothing changed.")
+    ],
     model: Annotated[Path, Option(help="Artefact.")] = Path("data/model/model.onnx"),
     reference: Annotated[Path, Option(help="What it was chosen on.")] = Path(
         "data/model/reference.parquet"
     ),
     metrics: Annotated[Path, Option(help="Verdicts to write.")] = Path("metrics/drift.json"),
     report: Annotated[Path, Option(help="Page to write.")] = Path("data/reports/drift.html"),
+    embeddings: Annotated[Path, Option(help="Page of the embeddings to write.")] = Path(
+        "data/reports/drift-embeddings.html"
+    ),
+    outliers: Annotated[Path, Option(help="Picture to write.")] = Path(
+        "data/reports/drift-outliers.png"
+    ),
+    plots: Annotated[Path, Option(help="Folder of histograms to write.")] = Path("plots/drift"),
 ) -> None:
     """Compare what the model sees with what it was chosen on."""
     classifier = Classifier(model)
-    test = Prepared.open(current).split("test")
-    columns = [*NUMBERS, *CATEGORIES]
-    if not reference.is_file():
-        raise UserError(f"{reference}: not there; run `dvc repro export-onnx`")
-    before = pq.read_table(reference, columns=columns).to_pandas()
-    now = predict(classifier, test, what="drift").select(columns).to_pandas()
-    verdicts, page = _judge(now, before, number_threshold, class_threshold)
-    share = sum(verdict["drifted"] for verdict in verdicts.values()) / len(verdicts)
-    with whole(report) as draft:
-        draft.write_text(page, encoding="utf-8")
-    rows = {"reference_rows": len(before), "current_rows": len(now)}
-    write_json(metrics, {"share_drifted": round(share, 6), **rows, "columns": verdicts})
-    drifted = [name for name, verdict in verdicts.items() if verdict["drifted"]]
-    print(f"drift: {len(drifted)} of {len(verdicts)} columns drifted", *drifted, sep="\n  ")
+    table = _reference(reference)
+    before = columns_of(table)
+    with see(current, classifier) as now:
+        alike = _embeddings(table, now, rate=_shares(false_alarm_rate)[0])
+        of_columns = _shares(false_alarm_rate)[1] if isinstance(alike, Embeddings) else None
+        found = assess(
+            before,
+            now.columns,
+            rate=of_columns or false_alarm_rate,
+            classes=classifier.metadata.classes,
+        )
+        found = _together(found, now, alike)
+        with whole(outliers) as draft:
+            _gallery(draft, table, now)
+    histograms(before, now.columns, plots)
+    for path, page in ((report, found.page), (embeddings, _page(alike))):
+        with whole(path) as draft:
+            draft.write_text(stable(page), encoding="utf-8")
+    models = {"models": now.models} if now.models else {}
+    summary: dict[str, Any] = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()}
+    write_json(metrics, summary)
+    _tell(found, on_drift, metrics)
 
 
-def _judge(
-    now: pd.DataFrame, before: pd.DataFrame, number_threshold: float, class_threshold: float
-) -> tuple[dict[str, dict[str, Any]], str]:
-    """Return Evidently's verdict on each column, and its page."""
-    os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports home otherwise
-    with warnings.catch_warnings():
-        # deprecations at its import, and correlations of constant columns that nobody asked for
-        warnings.simplefilter("ignore")
-        from evidently import DataDefinition, Dataset, Report
-        from evidently.presets import DataDriftPreset
+def _reference(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise UserError(f"{path}: not there; run `dvc repro export-onnx`")
+    return pq.read_table(path, columns=[*NUMBERS, CLASS, EMBEDDING])
 
-        preset = DataDriftPreset(
-            num_method=NUMBER_TEST,
-            num_threshold=number_threshold,
-            cat_method=CATEGORY_TEST,
-            cat_threshold=class_threshold,
+
+def _shares(rate: float) -> tuple[float, float]:
+    """Divide the rate of false alarms between the embeddings, one test of eight, and the rest."""
+    tests = len(NUMBERS) + 2
+    of_one = 1 - (1 - rate) ** (1 / tests)
+    return of_one, 1 - (1 - rate) / (1 - of_one)
+
+
+def _embeddings(reference: pa.Table, now: Current, *, rate: float) -> Embeddings | str:
+    if now.embedding is None:
+        return "embedding: not judged, a log holds none"
+    return judge_embeddings(matrix(reference, EMBEDDING), now.embedding, rate=rate)
+
+
+def _together(found: Assessment, now: Current, alike: Embeddings | str) -> Assessment:
+    """Add the verdict on embeddings, and what the reading of the current data has to say."""
+    if isinstance(alike, str):
+        return replace(found, notes=[*now.notes, *found.notes, alike])
+    columns = {**found.columns, EMBEDDING: alike.verdict}
+    return replace(found, columns=columns, notes=[*now.notes, *found.notes])
+
+
+def _page(alike: Embeddings | str) -> str:
+    if isinstance(alike, Embeddings):
+        return alike.page
+    return f"<!DOCTYPE html><html lang='en'><title>Drift</title><p>{escape(alike)}</p></html>\n"
+
+
+def _gallery(path: Path, reference: pa.Table, now: Current) -> None:
+    if now.images is None or now.embedding is None:
+        without_images(path, NO_IMAGES)
+        return
+    far = unlikeness(matrix(reference, EMBEDDING), now.embedding)
+    names = now.columns[CLASS].tolist()
+    confidences = now.columns["confidence"].tolist()
+    captions = [
+        [file, f"{name} {confidence:.2f}", f"distance {distance:.1f}"]
+        for file, name, confidence, distance in zip(
+            now.paths, names, confidences, far.tolist(), strict=True
         )
-        columns = DataDefinition(
-            numerical_columns=list(NUMBERS), categorical_columns=list(CATEGORIES)
+    ]
+    gallery(path, now.images, captions, far)
+
+
+def _tell(found: Assessment, on_drift: OnDrift, metrics: Path) -> None:
+    print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
+    for name in found.drifted:
+        verdict = found.columns[name]
+        print(f"  {name}: {verdict.test} {verdict.statistic:.4g}, limit {verdict.threshold:.4g}")
+    for note in found.notes:
+        print(f"  {note}")
+    if found.drifted and on_drift is OnDrift.FAIL:
+        raise UserError(
+            f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
         )
-        snapshot = Report([preset], include_tests=True).run(
-            Dataset.from_pandas(now, data_definition=columns),
-            Dataset.from_pandas(before, data_definition=columns),
-        )
-        found, page = snapshot.dict(), snapshot.get_html_str(as_iframe=False)
-    failed = {
-        test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in found["tests"]
-    }
-    verdicts = {
-        metric["config"]["column"]: {
-            "test": metric["config"]["method"],
-            "statistic": round(float(metric["value"]), 6),
-            "threshold": metric["config"]["threshold"],
-            "drifted": failed[metric["id"]],
-        }
-        for metric in found["metrics"]
-        if metric["config"]["type"].endswith(":ValueDrift")
-    }
-    return verdicts, stable(page)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,11 @@ def test_two_clones_give_the_same_bytes_for_every_output(clones: list[Path]) -> 
     outputs = {
         out["path"]: out["md5"] for stage in first["stages"].values() for out in stage["outs"]
     }
-    assert len(outputs) == 17
+    assert len(outputs) == 20
     assert first == second
+
+
+DRIFT = ("Brightness of what the model sees", "What the model predicts")
 
 
 def test_a_second_repro_does_nothing(clones: list[Path]) -> None:
@@ -104,6 +107,7 @@ def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> 
         "Confusion matrix on test",
         "Each class against",
         "Accuracy on worse",
+        *DRIFT,
     ):
         assert title in html
 
@@ -135,3 +139,33 @@ def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
             assert answer["class"] == row["predicted"]
             for name, probability in answer["probabilities"].items():
                 assert probability == pytest.approx(float(row[f"probability_{name}"]), abs=1e-4)
+
+
+def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(
+    clones: list[Path],
+) -> None:
+    folder = clones[0]
+    with serving(folder) as address:
+        for file in sorted((folder / "data/shapes/disc").iterdir())[:12]:
+            httpx2.post(f"{address}/predict", content=file.read_bytes()).raise_for_status()
+    call(folder, "make", "-o", ".venv/.installed", "snapshot-log")
+    judge = ("dvc", "exp", "run", "--single-item", "-S", "drift.current=data/current")
+    call(folder, *judge, "drift")
+    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    assert sum(verdicts["models"].values()) >= 12
+    assert verdicts["columns"]["class"]["test"] == "jensenshannon"
+    # the two ways to fail: the exit code tells DVC, and the verdicts are there all the same
+    (folder / "metrics/drift.json").unlink()
+    night = b"".join(
+        json.dumps({**row, "brightness": 0.9}).encode() + b"\n"
+        for row in map(json.loads, (folder / "data/current/predictions.jsonl").open())
+    )
+    (folder / "data/current/predictions.jsonl").write_bytes(night)
+    failed = subprocess.run(
+        [*judge, "-S", "drift.on_drift=fail", "drift"],
+        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert failed.returncode != 0
+    assert "drift.on_drift=fail" in failed.stderr
+    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    assert verdicts["columns"]["brightness"]["drifted"]

@@ -1,0 +1,58 @@
+"""`python -m server.report FOLDER`: what `/monitoring` shows, made in a process of its own.
+
+On stdin comes a line with the job, then the rows where the log is no folder. `page.html` and
+`verdicts.json` are left in FOLDER. The process gives way to the server in all it does.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from server.job import PAGE, VERDICTS, Job
+from server.rows import CLASS, NUMBERS, Columns, Rows, last_lines, log_files
+
+
+def make(job: Job, lines: list[bytes], folder: Path) -> None:
+    """Write the page and the verdicts."""
+    from server.assessment import assess
+
+    if job.log:
+        lines = last_lines(log_files(Path(job.log)), job.rows)
+    rows = Rows.read(lines)
+    notes, model, models = rows.notes(job.model) if len(rows) else ([], "", {})
+    current = rows.columns(model=model)
+    found = assess(_reference(job.reference), current, rate=job.rate, classes=job.classes)
+    verdicts: dict[str, Any] = {
+        "model": job.model,
+        "false_alarm_rate": job.rate,
+        "models": models,
+        **found.to_json(),
+    }
+    verdicts["notes"] = notes + found.notes
+    (folder / PAGE).write_text(found.page, encoding="utf-8")
+    (folder / VERDICTS).write_bytes(orjson.dumps(verdicts))
+
+
+def _reference(path: str) -> Columns:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=[*NUMBERS, CLASS])
+    columns: Columns = {name: table[name].to_numpy().astype(np.float64) for name in NUMBERS}
+    columns[CLASS] = np.array(table[CLASS].to_pylist(), dtype=object)
+    return columns
+
+
+def main() -> int:
+    """Do the job on stdin."""
+    os.nice(19)
+    job, *lines = sys.stdin.buffer.read().splitlines()
+    make(Job(**orjson.loads(job)), lines, Path(sys.argv[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

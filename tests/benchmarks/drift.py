@@ -1,0 +1,150 @@
+"""How long `drift` takes on a log, in how much memory; and what `/monitoring` costs who predicts.
+
+python -m tests.benchmarks.drift
+
+The log has rows of this repository's artefact, drawn from its validation table, so nothing in it
+has changed. Memory is the peak resident memory of the stage's process.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import orjson
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from server.rows import CLASS, NUMBERS
+from tests.benchmarks.pictures import write_all
+from tests.benchmarks.wrk import load
+from tests.live import Live, serve
+from tests.stage import PARAMS, ROOT, arguments
+
+MODEL = Path(os.environ.get("MODEL", ROOT / "data/model/model.onnx"))
+SIZES = {10_000: 10, 1_000_000: 60}  # rows, and the seconds that they may take
+MEMORY = 1500  # MB
+ROUNDS, SECONDS = 7, 8
+SOME, ALL = 1, 20  # connections: half a core's work, and more than the cores can do
+
+
+def write_log(path: Path, rows: int) -> None:
+    """Write rows of validation, each as long as the server's own."""
+    names = [*NUMBERS, CLASS]
+    table = pq.read_table(MODEL.parent / "reference.parquet", columns=names).to_pylist()
+    rest = {
+        "id": "01a207d0-9b78-7da3-a260-8e182525acb3",
+        "time": "2026-11-24T12:00:00.000+00:00",
+        "probabilities": {"defective": 0.8005790114402771, "functional": 0.19942094385623932},
+        "model": "d8f601341295",
+        "abstain": False,
+        "revision": "",
+        "width": 300,
+        "height": 300,
+        "format": "PNG",
+        "image_sha256": 64 * "0",
+        "provider": "CPUExecutionProvider",
+        "milliseconds": {"queue": 0.123, "decode": 1.234, "infer": 5.678},
+    }
+    lines = [orjson.dumps(rest | row, option=orjson.OPT_APPEND_NEWLINE) for row in table]
+    random = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for chosen in np.array_split(random.integers(len(lines), size=rows), 100):
+            file.write(b"".join(lines[index] for index in chosen.tolist()))
+
+
+def drift(log: Path, output: Path) -> tuple[float, float]:
+    """Run the stage; return its seconds and its peak resident MB."""
+    names = {"metrics": "drift.json", "report": "a.html", "embeddings": "b.html"}
+    names |= {"outliers": "c.png", "plots": "plots"}
+    options = {**PARAMS["drift"], "current": log, "model": MODEL}
+    options |= {"reference": MODEL.parent / "reference.parquet"}
+    words = arguments({**options, **{key: output / name for key, name in names.items()}})
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.drift", *words], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    return time.perf_counter() - start, usage.ru_maxrss / 1000
+
+
+def growth(folder: Path) -> Table:
+    """Judge a short and a long log."""
+    table = Table("rows", "MB of log", "seconds", "limit", "peak memory, MB", "limit")
+    for rows, seconds in SIZES.items():
+        log = folder / f"{rows}.jsonl"
+        write_log(log, rows)
+        taken, memory = drift(log, folder / "out")
+        size = f"{log.stat().st_size / 1e6:.0f}"
+        row = (f"{rows:,}", size, f"{taken:.1f}", str(seconds), f"{memory:.0f}", str(MEMORY))
+        table.add_row(*row)
+        log.unlink()
+    return table
+
+
+class Reports:
+    """Has one report after the other made, while it is entered."""
+
+    def __init__(self, live: Live) -> None:
+        self.live, self.ending, self.made = live, threading.Event(), 0
+        self.thread = threading.Thread(target=self._ask)
+
+    def _ask(self) -> None:
+        while not self.ending.wait(0.2):
+            status = self.live.client.get("/monitoring.json").status_code
+            assert status in (200, 503), status
+            self.made += status == 200
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.join()
+
+
+def cost(live: Live, file: Path, connections: int) -> list[str]:
+    """Return the p99 without and with reports, in turns, and their ratio."""
+    url, quiet, busy, made = f"{live.url}/predict", [], [], 0
+    for _ in range(ROUNDS):
+        while live.client.get("/monitoring.json").status_code == 503:
+            time.sleep(0.2)  # the last one is still being made
+        quiet.append(load(url, file, connections=connections, seconds=SECONDS).p99)
+        with Reports(live) as reports:
+            busy.append(load(url, file, connections=connections, seconds=SECONDS).p99)
+        made += reports.made
+    ratio = statistics.median(b / q for q, b in zip(quiet, busy, strict=True))
+    before, after = statistics.median(quiet), statistics.median(busy)
+    return [str(connections), f"{before:.1f}", f"{after:.1f}", f"{ratio - 1:+.1%}", str(made)]
+
+
+def main() -> None:
+    """Print both tables."""
+    console = Console(width=120)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        console.print(growth(folder))
+        medium = list(write_all(folder).values())[1]
+        settings = {"PROVIDER": "cpu", "MONITORING_AGE": "1"}
+        settings["REFERENCE"] = str(MODEL.parent / "reference.parquet")
+        table = Table("connections", "p99 ms, quiet", "while reports are made", "limit +5 %",
+                      "reports made")  # fmt: skip
+        with serve(folder / "live", MODEL, **settings) as live:
+            for connections in (SOME, ALL):
+                table.add_row(*cost(live, medium, connections))
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()
