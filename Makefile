@@ -62,6 +62,11 @@ check-lock: install ## say whether dvc.lock is behind the code and the parameter
 		exit 1; \
 	fi
 
+LOCK := uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade)
+
 lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 takes the newest
-	@uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade) \
-		pyproject.toml --group dev --output-file requirements.lock
+	@$(LOCK) pyproject.toml --extra pipeline --group dev --output-file requirements.lock
+	@for extra in server server-cpu gs monitoring; do \
+		$(LOCK) pyproject.toml --extra $$extra --constraint requirements.lock \
+			--output-file server/requirements-$$extra.lock; \
+	done
