@@ -16,6 +16,8 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin HOME=/tmp DO_NOT_TRACK=1 \
 # repository of its own.
 FROM base AS pipeline
 COPY requirements.lock /locks/
+# Debian keeps one version of each package, so that a pin would soon fail.
+# hadolint ignore=DL3008
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \

@@ -1,12 +1,13 @@
 # `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
 
 PYTHON ?= python3
+ENGINE ?= docker
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock
+.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,12 @@ check-lock: install ## say whether dvc.lock is behind the code and the parameter
 		echo "dvc.lock is behind the code or params.yaml: run \`dvc repro\` and commit dvc.lock, metrics and plots" >&2; \
 		exit 1; \
 	fi
+
+images: ## build the images server-cpu, server and pipeline; ENGINE=podman or buildah
+	@for target in server-cpu server pipeline; do \
+		$(ENGINE) build --target $$target --tag image-classification-$$target \
+			--build-arg SERVER_REVISION=$$(git rev-parse HEAD) $(BUILD_ARGS) . || exit; \
+	done
 
 LOCK := uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade)
 
