@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock images
+.PHONY: help install repro serve snapshot-log test test-slow bench lint audit check-lock lock images sbom licences
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,16 @@ lint: install ## ruff, mypy and the import contracts
 audit: ## compare requirements.lock with the known vulnerabilities; needs uv and a network
 	@uvx pip-audit==2.10.1 --requirement requirements.lock --no-deps --disable-pip --strict \
 		$$(awk '/^[A-Z]/ {print "--ignore-vuln", $$1}' .github/vulnerabilities.txt)
+
+sbom: ## write what each lock holds as CycloneDX into sbom/; needs uv and a network
+	@mkdir -p sbom
+	@for lock in requirements.lock server/*.lock; do \
+		PYTHONWARNINGS=ignore uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements $$lock --pyproject pyproject.toml \
+			--output-reproducible --of JSON --output-file sbom/$$(basename $$lock .lock).json || exit; \
+	done
+
+licences: install ## list the licence of each dependency, and who is not on .github/licences.txt
+	@python -m tests.licences
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
 	@state=$$(dvc repro --allow-missing --dry 2>&1); \
