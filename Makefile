@@ -1,6 +1,7 @@
 # `make help` lists what there is. Everything runs in .venv, made from requirements.lock.
 
 PYTHON ?= python3
+ENGINE ?= docker
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
@@ -9,7 +10,7 @@ HEAD ?= HEAD
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
-	test test-slow bench lint audit check-lock lock
+	test test-slow bench lint audit sbom licences check-lock lock images
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +36,29 @@ serve: install ## serve data/model/model.onnx on port 8000
 snapshot-log: install ## copy the complete rows of data/predictions to data/current, for drift
 	@python -m server.snapshot
 
-    assert len(outputs) == 20
+judge-log: install ## judge the log at LOG_URL, any that DVC can reach, by the committed artefact
+	@test -n "$$LOG_URL" || { echo "LOG_URL is not set; say gs://bucket/predictions" >&2; exit 2; }
+	@rm -rf data/current
+	@dvc get-url --quiet "$$LOG_URL" data/current
+	@dvc pull --quiet export-onnx
+	@dvc exp run --single-item -S drift.current=data/current drift
+
+drift-issue: install ## open or update the issue about drift, if metrics/drift.json alarms; needs gh
+	@python -m stages.issue
+
+retrain: install ## run an experiment NAME with the parameters SET, and push it
+	@for one in $$SET; do set -- "$$@" -S "$$one"; done; dvc exp run --pull --name "$$NAME" "$$@"
+	@dvc exp push origin "$$NAME"
+
+report: install ## compare HEAD with BASE (main), for a pull request
+	@python -m stages.report --base $(BASE) --head $(HEAD)
+
+experiment: install ## run what is behind; all of it where the packages differ from BASE's
+	@if git diff --quiet $(BASE)...HEAD -- requirements.lock; then dvc repro; else dvc repro -f; fi
+
+pull push: install ## fetch or store outputs, where a remote is configured
+	@if [ -n "$$(dvc remote default 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \
+	else echo "make $@: no DVC remote is configured (dvc remote add -d NAME gs://BUCKET/PATH)"; fi
 
 test: install lint check-lock ## all checks and tests
 	@pytest -m "not slow" --cov --cov-report=term
@@ -63,6 +86,16 @@ audit: ## compare requirements.lock with the known vulnerabilities; needs uv and
 	@uvx pip-audit==2.10.1 --requirement requirements.lock --no-deps --disable-pip --strict \
 		$$(awk '/^[A-Z]/ {print "--ignore-vuln", $$1}' .github/vulnerabilities.txt)
 
+sbom: ## write what each lock holds as CycloneDX into sbom/; needs uv and a network
+	@mkdir -p sbom
+	@for lock in requirements.lock server/*.lock; do \
+		PYTHONWARNINGS=ignore uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements $$lock --pyproject pyproject.toml \
+			--output-reproducible --of JSON --output-file sbom/$$(basename $$lock .lock).json || exit; \
+	done
+
+licences: install ## list the licence of each dependency, and who is not on .github/licences.txt
+	@python -m tests.licences
+
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
 	@state=$$(dvc repro --allow-missing --dry 2>&1); \
 	if [ $$? -ne 0 ] || echo "$$state" | grep -q -e '^Running stage' -e 'is cached'; then \
@@ -70,6 +103,17 @@ check-lock: install ## say whether dvc.lock is behind the code and the parameter
 		exit 1; \
 	fi
 
+images: ## build the images server-cpu, server and pipeline; ENGINE=podman or buildah
+	@for target in server-cpu server pipeline; do \
+		$(ENGINE) build --target $$target --tag image-classification-$$target \
+			--build-arg SERVER_REVISION=$$(git rev-parse HEAD) $(BUILD_ARGS) . || exit; \
+	done
+
+LOCK := uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade)
+
 lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 takes the newest
-	@uv pip compile --universal --generate-hashes --no-header --quiet $(if $(UPGRADE),--upgrade) \
-		pyproject.toml --group dev --output-file requirements.lock
+	@$(LOCK) pyproject.toml --extra pipeline --group dev --output-file requirements.lock
+	@for extra in server server-cpu gs monitoring; do \
+		$(LOCK) pyproject.toml --extra $$extra --constraint requirements.lock \
+			--output-file server/requirements-$$extra.lock; \
+	done

@@ -10,6 +10,7 @@ from server.classifier import Classifier
 from server.errors import UserError
 from server.listener import Listener
 from server.logs import configure
+from server.model_file import ModelFile
 from server.settings import Settings, table, unknown
 
 HELP = """usage: python -m server
@@ -29,7 +30,7 @@ def main() -> int:
     try:
         settings = Settings.read(os.environ)
         classifier = Classifier(
-            settings.model,
+            ModelFile(location=settings.model, sha256=settings.model_sha256),
             policy=settings.provider,
             threads=settings.threads,
             graphs=settings.cuda_graphs,

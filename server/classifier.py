@@ -8,8 +8,7 @@ features]`, pooled. What the file says of itself is in `Metadata`.
 import hashlib
 import json
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +79,13 @@ class Metadata:
         return cls(**values)
 
 
+class Readable(Protocol):
+    """What an artefact is read from: a path, or `server.model_file.ModelFile`."""
+
+    def read_bytes(self) -> bytes:
+        """Return all of it."""
+
+
 class Classifier:
     """Answers with the probabilities and embeddings of images.
 
@@ -89,7 +95,7 @@ class Classifier:
 
     def __init__(
         self,
-        path: Path,
+        path: Readable,
         *,
         policy: ProviderPolicy = ProviderPolicy.AUTO,
         threads: int = 0,

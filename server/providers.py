@@ -2,13 +2,19 @@
 
 import ctypes
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from server.errors import ModelError
+
+# Read at the import: from 1.29 on, ONNX Runtime for Linux reports each model (names and hashes of
+# its graph) and the machine to Microsoft, unless told not to. Nobody imports it before this module.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from server.errors import ModelError
+VERSION: str = onnxruntime.__version__
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"

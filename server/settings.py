@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
 
 from starlette.config import Config, Environ
 from starlette.datastructures import CommaSeparatedStrings
 
+from server.bucket import SCHEME
 from server.errors import UserError
 from server.providers import ProviderPolicy
 
@@ -58,6 +58,26 @@ def words(value: str) -> tuple[str, ...]:
 words.__name__ = "list with commas"
 
 
+def location(value: str) -> str:
+    """Cast to a path or an object of a bucket."""
+    if "://" in value and not value.startswith(SCHEME):
+        raise ValueError
+    return value
+
+
+location.__name__ = f"path, and no {SCHEME}bucket/object"
+
+
+def digest(value: str) -> str:
+    """Cast to a SHA-256."""
+    if len(bytes.fromhex(value)) != 32:  # noqa: PLR2004
+        raise ValueError
+    return value.lower()
+
+
+digest.__name__ = "SHA-256 in 64 hexadecimal digits"
+
+
 def switch(value: str) -> bool:
     """Cast `on` or `off`."""
     return {"on": True, "off": False}[value]
@@ -81,7 +101,10 @@ class Settings:
     Each is annotated with how it is read and what it means.
     """
 
-    model: Annotated[Path, Path, "the artefact to serve"] = Path("data/model/model.onnx")
+    model: Annotated[str, location, "the artefact to serve: a path, or gs://bucket/object"] = (
+        "data/model/model.onnx"
+    )
+    model_sha256: Annotated[str, digest, "its SHA-256; another does not start"] = ""
     host: Annotated[str, str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
     port: Annotated[int, whole(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
     provider: Annotated[

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
+from server import providers
 from server.classifier import SCHEMA_VERSION, Classifier, Floats, Metadata
 from server.errors import UserError
 from server.image import decode
@@ -169,7 +169,7 @@ def _describe(dataset: Dataset, trained: Checkpoint, settings: dict[str, Any]) -
         versions={
             **trained.versions,
             "onnx": version("onnx"),
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": providers.VERSION,
         },
     )
 

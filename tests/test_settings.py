@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         }
     )
     assert read == Settings(
-        model=Path("a/b.onnx"),
+        model="a/b.onnx",
         port=9000,
         provider=ProviderPolicy.CPU,
         deadline=0.5,

@@ -1,0 +1,30 @@
+"""`python -m server.probe`: whether the server of this container is ready; for HEALTHCHECK.
+
+Needs nothing but Python, so that an image needs no curl.
+"""
+
+import os
+import sys
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+PATIENCE = 2  # seconds
+
+
+def main() -> int:
+    """Ask the server on `SERVER_PORT`; return 1 and say why where it is not ready."""
+    port = os.environ.get("SERVER_PORT") or "8000"
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE) as answer:
+            print(answer.read().decode())
+    except HTTPError as error:
+        print(error.read().decode())
+        return 1
+    except (URLError, OSError) as error:
+        print(f"nobody answers on port {port}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""A bucket as DVC's remote: the three commands of the README, against an emulator."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import clone
+from tests.bucket import BUCKET, Emulator, answering, emulate
+from tests.clone import call, git, make_origin
+from tests.drawing import draw_folder
+from tests.live import serve
+from tests.test_bucket import ANONYMOUS
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with emulate() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", running.url)
+        patch.setitem(clone.ENVIRONMENT, "STORAGE_EMULATOR_HOST", running.url)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pushed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which the pipeline has run, its data pushed to the bucket."""
+    folder = make_origin(tmp_path_factory.mktemp("pushed"))
+    call(folder, "dvc", "repro")
+    call(folder, "dvc", "remote", "add", "-d", "storage", f"gs://{BUCKET}/cars")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "a result")
+    call(folder, "dvc", "push")
+    return folder
+
+
+def checkout(pushed: Path, folder: Path) -> Path:
+    git(pushed, "clone", "-q", str(pushed), str(folder))
+    return folder
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Return the hash of each file that the lock names."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+
+def test_a_fresh_clone_pulls_what_was_pushed(pushed: Path, tmp_path: Path) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    assert not (folder / "data/model").exists()
+    call(folder, "dvc", "pull")
+    name = Path("data/model/model.onnx")
+    assert (folder / name).read_bytes() == (pushed / name).read_bytes()
+    assert "up to date" in call(folder, "dvc", "status")
+    assert "in sync" in call(folder, "dvc", "status", "-c")
+    draw_folder(folder / "data/more", per_class=1)
+    call(folder, "dvc", "add", "-q", "data/more")
+    assert "new:" in call(folder, "dvc", "status", "-c", "data/more.dvc")
+
+
+def test_a_cold_repro_with_pull_trains_nothing(pushed: Path, tmp_path: Path) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    said = call(folder, "dvc", "repro", "--pull")
+    assert "Running stage" not in said
+    assert outputs(folder) == outputs(pushed)
+    assert git(folder, "status", "--porcelain") == ""
+    assert (folder / "data/model/model.onnx").is_file()
+
+
+def test_the_server_starts_from_the_object_that_dvc_pushed(
+    pushed: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    show = ("dvc", "get", "--show-url", ".", "data/model/model.onnx")
+    address = call(pushed, *show).splitlines()[-1]
+    assert address.startswith(f"gs://{BUCKET}/cars/files/md5/")
+    digest = hashlib.sha256((pushed / "data/model/model.onnx").read_bytes()).hexdigest()
+    with serve(tmp_path / "live", Path("unused"), MODEL=address, MODEL_SHA256=digest) as live:
+        assert live.client.get("/health/ready").status_code == 200
+
+
+def test_raw_images_of_a_bucket_are_imported_and_updated(
+    pushed: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    source = draw_folder(tmp_path / "source", per_class=8)
+    for file in sorted(source.rglob("*.*")):
+        emulator.upload(f"raw/{file.relative_to(source)}", file.read_bytes())
+    folder = checkout(pushed, tmp_path / "clone")
+    call(folder, "dvc", "import-url", f"gs://{BUCKET}/raw", "data/cars")
+    assert f"gs://{BUCKET}/raw" in (folder / "data/cars.dvc").read_text()
+    for file in source.rglob("*.*"):
+        assert (folder / "data/cars" / file.relative_to(source)).read_bytes() == file.read_bytes()
+    call(folder, "dvc", "exp", "run", "-S", "prepare.source=data/cars", "prepare")
+    assert json.loads((folder / "metrics/prepare.json").read_text())["used"] == 24
+    emulator.upload("raw/disc/late.jpg", (source / "disc/disc-000.jpg").read_bytes())
+    call(folder, "dvc", "update", "data/cars.dvc")
+    assert (folder / "data/cars/disc/late.jpg").is_file()
+
+
+def failing(folder: Path, *command: str) -> str:
+    """Run a command, which must fail; return what it says."""
+    with pytest.raises(AssertionError) as failed:
+        call(folder, *command)
+    return str(failed.value)
+
+
+def test_a_bucket_that_is_not_there_is_named(pushed: Path, tmp_path: Path) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    call(folder, "dvc", "remote", "modify", "storage", "url", "gs://nobody/cars")
+    assert "b/nobody/o" in failing(folder, "dvc", "pull")
+    assert "gs://nobody/raw" in failing(folder, "dvc", "import-url", "gs://nobody/raw", "data/raw")
+
+
+def test_without_credentials_dvc_names_the_right_that_is_missing(
+    pushed: Path, tmp_path: Path
+) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    with answering(401, json.dumps(ANONYMOUS).encode()) as url:
+        call(folder, "dvc", "remote", "modify", "--local", "storage", "endpointurl", url)
+        said = failing(folder, "dvc", "pull")
+    assert "Anonymous caller does not have storage.objects" in said
