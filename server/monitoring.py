@@ -59,7 +59,8 @@ class Monitoring:
     def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
         """Make nothing until somebody asks."""
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
-        self.reference = Path(settings.reference or settings.model.parent / "reference.parquet")
+        beside = Path(settings.model).with_name("reference.parquet")
+        self.reference = Path(settings.reference) if settings.reference else beside
         self.in_memory = settings.prediction_log in (STDOUT, OFF)
         self.recent: deque[bytes] = deque(maxlen=settings.monitoring_rows)
         self._report: Report | None = None
