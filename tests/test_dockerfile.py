@@ -49,6 +49,12 @@ def test_a_server_has_a_health_check_and_its_revision(target: str) -> None:
         assert f"org.opencontainers.image.{label}=" in labels
 
 
+def test_a_user_without_an_entry_has_a_home_and_a_name() -> None:
+    [environment] = [line for line in stage("pipeline") if line.startswith("ENV ")]
+    assert "HOME=/tmp" in environment
+    assert "USER=" in environment  # or DVC asks for the entry, and fails
+
+
 def test_a_server_is_installed_from_the_lock_of_its_name() -> None:
     for target in ("server", "server-cpu"):
         [run] = [line for line in stage(f"{target}-packages") if line.startswith("RUN ")]
