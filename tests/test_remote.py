@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 
 from tests import clone
 from tests.bucket import BUCKET, Emulator, answering, emulate
-from tests.clone import call, git, make_origin
+from tests.clone import call, git
 from tests.drawing import draw_folder
 from tests.live import serve
 from tests.test_bucket import ANONYMOUS
@@ -25,10 +26,10 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def pushed(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pushed(emulator: Emulator, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which the pipeline has run, its data pushed to the bucket."""
-    folder = make_origin(tmp_path_factory.mktemp("pushed"))
-    call(folder, "dvc", "repro")
+    folder = tmp_path_factory.mktemp("pushed") / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
     call(folder, "dvc", "remote", "add", "-d", "storage", f"gs://{BUCKET}/cars")
     git(folder, "add", ".")
     git(folder, "commit", "-q", "-m", "a result")
