@@ -79,7 +79,7 @@ def test_the_report_is_a_whole_page_with_the_same_bytes_each_time(
 
 @pytest.fixture(scope="module")
 def reference(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What 180 drawn images look like to the artefact: as many as an embedding's verdict needs."""
+    """What 120 drawn images look like to the artefact: as many as an embedding's verdict needs."""
     folder = tmp_path_factory.mktemp("reference")
     images = drawn(folder / "images", first=0)
     with unlabelled(images, classifier) as (split, _):
@@ -87,7 +87,7 @@ def reference(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) 
     return folder / "reference.parquet"
 
 
-def drawn(folder: Path, *, first: int, count: int = 180) -> Path:
+def drawn(folder: Path, *, first: int, count: int = 120) -> Path:
     """A folder of images of one population, without class folders."""
     folder.mkdir(parents=True)
     for seed in range(first, first + count):
@@ -111,7 +111,7 @@ def test_images_of_the_same_population_do_not_alarm(
     found = drift(tmp_path, current=current, reference=reference)
     assert set(found["columns"]) == {*COLUMNS, "embedding"}
     assert not found["alarm"], found
-    assert (found["reference_rows"], found["current_rows"]) == (180, 180)
+    assert (found["reference_rows"], found["current_rows"]) == (120, 120)
     assert "1 files are no images that can be read" in found["notes"]
     with Image.open(tmp_path / "outliers.png") as gallery:
         assert gallery.size[1] > 4 * 128
