@@ -30,7 +30,7 @@ from server.prediction_log import OFF, STDOUT
 from server.settings import PREFIX, Settings
 
 NEEDED = ("evidently", "pyarrow")
-PATIENCE = 600.0  # seconds for a report; on a busy machine it has to wait for its turn
+PATIENCE = 3600.0  # seconds for a report; on a busy machine it waits for its turn
 RETRY = 5  # seconds
 UNJUDGED = 30.0  # seconds that a report of too few rows is kept for
 # Evidently's page brings its scripts and styles along: they may run, in an origin of their own, and
