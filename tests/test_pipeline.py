@@ -158,7 +158,9 @@ def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(
     (folder / "metrics/drift.json").unlink()
     night = b"".join(
         json.dumps({**row, "brightness": 0.9}).encode() + b"\n"
-        for row in map(json.loads, (folder / "data/current/predictions.jsonl").open())
+        for row in map(
+            json.loads, (folder / "data/current/predictions.jsonl").read_text().splitlines()
+        )
     )
     (folder / "data/current/predictions.jsonl").write_bytes(night)
     failed = subprocess.run(
