@@ -39,9 +39,12 @@ class Admission:
         """The seconds that an image would wait now."""
         return self.depth * self.seconds_per_image
 
-    def check(self, images: int) -> None:
-        """Raise `Overloaded` where there is no room for `images` more."""
-        full = self.depth + images > self.limit or self.estimate > self.wait
+    def check(self, images: int, *, turns: int = 1) -> None:
+        """Raise `Overloaded` where there is no room for `images` more.
+
+        `turns`: how often, one after another, they would have to wait.
+        """
+        full = self.depth + images > self.limit or self.estimate * turns > self.wait
         if full and self.depth:
             raise Overloaded(max(1, math.ceil(self.estimate)))
 

@@ -11,10 +11,12 @@ from starlette.routing import Route
 from server.body import BodyLimit
 from server.classifier import Classifier
 from server.envelope import Envelope
+from server.explainer import Explainer
 from server.health import Health
 from server.keys import ApiKeys
 from server.metrics import Metrics
 from server.monitoring import Monitoring
+from server.page import Page
 from server.predictor import Predictor
 from server.problems import HANDLERS
 from server.routes import Routes
@@ -29,7 +31,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     """Return the application; its `state` has what the listener needs."""
     metrics = Metrics()
     predictor = Predictor(classifier, settings, metrics)
-    health, routes = Health(predictor), Routes(predictor)
+    health, routes = Health(predictor), Routes(predictor, Explainer(predictor))
     monitoring = Monitoring(classifier, settings, metrics)
     stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
     predictor.observers += [monitoring.observe, stability.observe]
@@ -44,8 +46,10 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         predictor.close()
 
     paths = [
+        Route("/", Page().page),
         Route("/predict", routes.predict, methods=["POST"]),
         Route("/predict_batch", routes.predict_batch, methods=["POST"]),
+        Route("/explain", routes.explain, methods=["POST"]),
         Route("/classes", routes.classes),
         Route("/health", health.health),
         Route("/health/live", health.live),

@@ -16,7 +16,8 @@ from server.problems import failed
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 LONGEST_PATH = 200
 
-# OWASP's REST Security Cheat Sheet: nothing here is a page, nothing may be kept
+# OWASP's REST Security Cheat Sheet: nothing may be kept, and nothing is a page but those that bring
+# a policy of their own
 SECURITY = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.problems import http_error
 
-OPEN = ("/health", "/health/live", "/health/ready", "/metrics")  # for machines that hold no key
+# the page asks people for their key; machines that look after the server hold none
+OPEN = ("/", "/health", "/health/live", "/health/ready", "/metrics")
 
 REFUSAL = HTTPException(
     401,

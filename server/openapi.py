@@ -3,6 +3,8 @@
 from typing import Any
 
 from server.classifier import Metadata
+from server.image import ResizeMode
+from server.occlusion import CELLS
 from server.settings import Settings
 
 JSON = "application/json"
@@ -11,6 +13,16 @@ BINARY = {"type": "string", "format": "binary"}
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+DROP = {"type": "number", "minimum": -1, "maximum": 1}
+MAP = (
+    "What the class rests on: by how much its probability falls when a part of the picture is "
+    f"covered with the mean colour. {CELLS} rows of {CELLS} cells from the upper left; a cover is "
+    "as large as two cells by two. Above 0 speaks for the class, below 0 against it."
+)
+MODE = (
+    "Where the map lies on the upright picture. squash: on all of it; crop: on the largest square "
+    "in its middle; pad: on the smallest square around it."
+)
 
 CAUSES = {
     400: "no usable image, or a torn or empty form",
@@ -55,6 +67,11 @@ def _paths(settings: Settings, *, keyed: bool) -> dict[str, Any]:
     refused = (401,) if keyed else ()
     batch = (*OF_PREDICTING, 415, *refused)
     return {
+        "/": {"get": {
+            "summary": "A page for people that asks all this",
+            "responses": {"200": {"description": "the page", "content": {
+                "text/html": {"schema": TEXT}}}},
+        }},
         "/predict": {"post": {
             "summary": "Classify an image",
             "requestBody": {"content": one, "required": True}, **locked,
@@ -64,6 +81,11 @@ def _paths(settings: Settings, *, keyed: bool) -> dict[str, Any]:
             "summary": f"Classify up to {settings.max_batch_images} images",
             "requestBody": {"content": several, "required": True}, **locked,
             "responses": _answers(_ref("Batch"), batch),
+        }},
+        "/explain": {"post": {
+            "summary": f"What the class of an image rests on; costs {1 + CELLS**2} predictions",
+            "requestBody": {"content": one, "required": True}, **locked,
+            "responses": _answers(_ref("Explanation"), (*OF_PREDICTING, *refused)),
         }},
         "/classes": {"get": {
             "summary": "The classes, in index order", **locked,
@@ -139,6 +161,11 @@ def _schemas(card: Metadata, settings: Settings) -> dict[str, Any]:
         "ImageForm": _form({"image": BINARY}),
         "ImagesForm": _form({"images": {**images, "maxItems": settings.max_batch_images}}),
         "Prediction": _object(answer),
+        "Explanation": _object({
+            **{key: answer[key] for key in ("class", "confidence", "model")},
+            "occlusion": {**_row(_row(DROP)), "description": MAP},
+            "resize_mode": {"type": "string", "enum": list(ResizeMode), "description": MODE},
+        }),
         "Batch": _object({
             "model": answer["model"],
             "results": {"type": "array", "items": {"oneOf": [
@@ -179,6 +206,10 @@ def _schemas(card: Metadata, settings: Settings) -> dict[str, Any]:
         }),
         "Problem": _object({**fault, "request_id": TEXT}),
     }  # fmt: skip
+
+
+def _row(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": CELLS, "maxItems": CELLS}
 
 
 def _form(fields: dict[str, Any]) -> dict[str, Any]:

@@ -33,23 +33,19 @@ class Predictor:
         self.metrics = metrics
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
-        batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
+        self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
         network = Buckets(classifier, limit=batch) if on_cuda else None
         self.worker = Worker(classifier, settings, metrics, network=network)
         self.admission = Admission(
             limit=settings.queue, wait=settings.deadline / 2, workers=runners * batch
         )
         self.observers: list[Callable[[Prediction], None]] = [metrics.observe]
-        self._answer: Batcher[Posted, Prediction] | None = None
-        if batch == 1:
-            self._answer = Batcher(self.worker.answer, limit=1, runners=runners, name="answer")
-            return
         decoders = settings.decoders or cores()
         self._ready: Batcher[Posted, Readied] = Batcher(
-            self.worker.ready, limit=1, runners=decoders, name="ready"
+            self.worker.ready, limit=1, runners=1 if batch == 1 else decoders, name="ready"
         )
-        self._infer: Batcher[Readied, Prediction] = Batcher(
-            self.worker.infer, limit=batch, runners=runners, name="infer"
+        self._answer: Batcher[Posted | Readied, Prediction] = Batcher(
+            self.worker.answer, limit=batch, runners=runners, name="answer"
         )
 
     async def predict(self, images: Sequence[bytes]) -> list[Prediction | Exception]:
@@ -69,13 +65,19 @@ class Predictor:
         prediction = await self._through(data, recorded=False)
         return list(prediction.probabilities.values())
 
+    async def decode(self, data: bytes) -> Readied:
+        """Return an image of which more is asked than its class, or raise `ImageError`."""
+        return await self._ready.submit(Posted(data=data, recorded=False, arrived=_now()))
+
+    async def ask(self, readied: Sequence[Readied]) -> list[Prediction]:
+        """Ask the network about images that nobody posted, in turn with those that somebody did."""
+        with self.admission.enter(len(readied)):
+            return await asyncio.gather(*(self._answer.submit(one) for one in readied))
+
     def close(self) -> None:
         """End the threads, and close the log."""
-        if self._answer:
-            self._answer.close()
-        else:
-            self._ready.close()
-            self._infer.close()
+        self._ready.close()
+        self._answer.close()
         self.worker.log.close()
 
     async def _one(self, data: bytes) -> Prediction | Exception:
@@ -88,7 +90,11 @@ class Predictor:
         return prediction
 
     async def _through(self, data: bytes, *, recorded: bool) -> Prediction:
-        posted = Posted(data=data, recorded=recorded, arrived=time.perf_counter())
-        if self._answer:
+        posted = Posted(data=data, recorded=recorded, arrived=_now())
+        if self.batch == 1:
             return await self._answer.submit(posted)
-        return await self._infer.submit(await self._ready.submit(posted))
+        return await self._answer.submit(await self._ready.submit(posted))
+
+
+def _now() -> float:
+    return time.perf_counter()

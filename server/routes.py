@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.client import unless_gone
+from server.explainer import Explainer
 from server.json_response import Json
 from server.openapi import document
 from server.prediction import Prediction
@@ -22,22 +23,28 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True)
 class Routes:
-    """Answers requests from one predictor."""
+    """Answers requests from one predictor and its explainer."""
 
     predictor: Predictor
+    explainer: Explainer
 
     async def predict(self, request: Request) -> Json:
         """Classify the image of a multipart field `image`, or of the raw body."""
         self.predictor.admission.check(1)  # before the body is read, and again after it
-        if is_form(request):
-            data = (await read_files(request, FIELD, most=1))[0].data
-        else:
-            data = await request.body()
+        data = await _image(request)
         [result] = await unless_gone(request, self.predictor.predict([data]))
         if isinstance(result, Exception):
             raise result
         request.state.milliseconds = result.milliseconds
         return Json(result.answer())
+
+    async def explain(self, request: Request) -> Json:
+        """Say what the class of an image rests on; it is sent as to `predict`, and never logged."""
+        self.explainer.check()
+        data = await _image(request)
+        explanation = await unless_gone(request, self.explainer.explain(data))
+        request.state.milliseconds = explanation.milliseconds
+        return Json(explanation.answer())
 
     async def predict_batch(self, request: Request) -> Json:
         """Classify the images of multipart fields `images`; each gets its answer or its error."""
@@ -70,3 +77,9 @@ class Routes:
     async def metrics(self, _: Request) -> Response:
         """Answer Prometheus."""
         return Response(self.predictor.metrics.exposition(), media_type=PROMETHEUS)
+
+
+async def _image(request: Request) -> bytes:
+    if is_form(request):
+        return (await read_files(request, FIELD, most=1))[0].data
+    return await request.body()

@@ -64,9 +64,9 @@ class Worker:
         self.fault: str | None = None
         self._resizer = classifier.resizer
 
-    def answer(self, batch: Sequence[Posted]) -> list[Prediction]:
-        """Do all of it."""
-        return self.infer(self.ready(batch))
+    def answer(self, batch: Sequence[Posted | Readied]) -> list[Prediction]:
+        """Do all that is still to be done."""
+        return self.infer([one if isinstance(one, Readied) else self._ready(one) for one in batch])
 
     def ready(self, batch: Sequence[Posted]) -> list[Readied]:
         """Decode, resize and describe each image, or raise `ImageError`."""

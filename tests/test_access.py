@@ -18,7 +18,8 @@ def test_keys_are_asked_for_where_some_are_set(model: Path, tmp_path: Path) -> N
             assert ask.get("/classes", headers=header).status_code == 401, sent
         for good in ({"Authorization": "bearer second"}, {"X-API-Key": "first"}):
             assert ask.post("/predict", content=photograph(), headers=good).status_code == 200
-        for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+        assert ask.post("/explain", content=photograph()).status_code == 401
+        for path in ("/", "/health", "/health/live", "/health/ready", "/metrics"):
             assert ask.get(path).status_code == 200, path
         document = ask.get("/openapi.json", headers={"X-API-Key": "first"}).json()
         assert "401" in document["paths"]["/predict"]["post"]["responses"]

@@ -37,10 +37,13 @@ def test_the_expected_wait_bounds_the_queue() -> None:
     assert admission.estimate == pytest.approx(0.1, rel=0.5)
     with pytest.raises(Overloaded), admission.enter(1):
         pass
-    for one in under_way[3:]:
+    for one in under_way[3:7]:
         one.__exit__(None, None, None)
     with admission.enter(1):
         pass
+    with pytest.raises(Overloaded):
+        admission.check(1, turns=65)
+    under_way[7].__exit__(None, None, None)
 
 
 def test_pauses_are_not_taken_for_slowness() -> None:

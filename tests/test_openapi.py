@@ -40,9 +40,9 @@ def document(
         yield schemathesis.openapi.from_url(f"{live.url}/openapi.json")
 
 
-READ = ("/classes", "/health", "/health/live", "/health/ready", "/metrics", "/openapi.json")
+READ = ("/", "/classes", "/health", "/health/live", "/health/ready", "/metrics", "/openapi.json")
 MADE = ("/monitoring", "/monitoring.json")  # 503 until the first report is
-ASKED = [("POST", "/predict"), ("POST", "/predict_batch")]
+ASKED = [("POST", "/predict"), ("POST", "/predict_batch"), ("POST", "/explain")]
 GOOD, BAD = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 
 

@@ -1,6 +1,5 @@
 """The report of a pull request, on real revisions of a real repository."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.browser import browser
 from tests.clone import ENVIRONMENT, call, git
 
 OFFLINE = {**ENVIRONMENT, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
@@ -133,25 +133,11 @@ MARKS = """[...document.querySelectorAll('svg.marks')].map(
 )"""
 
 
-def chromium() -> str:
-    """Return Chromium's path, or skip; never in CI."""
-    found = shutil.which("chromium")
-    if not found and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine: apt install chromium")
-    assert found
-    return found
-
-
 def test_the_page_of_plots_draws_without_a_network(repository: Path) -> None:
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
     said = call(repository, "dvc", "plots", "diff", "main", "lr")
     page_path = said.strip().splitlines()[-1].removeprefix("file://")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        context = browser.new_context(offline=True)
-        page = context.new_page()
+    with browser() as chromium:
+        page = chromium.new_context(offline=True).new_page()
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("requestfailed", lambda request: problems.append(request.url))
@@ -159,6 +145,5 @@ def test_the_page_of_plots_draws_without_a_network(repository: Path) -> None:
         plots = yaml.safe_load((repository / "dvc.yaml").read_text())["plots"]
         page.wait_for_function(f"document.querySelectorAll('svg.marks').length == {len(plots)}")
         drawn = page.evaluate(MARKS)
-        browser.close()
     assert not problems
     assert all(drawn), drawn

@@ -1,0 +1,145 @@
+"""`POST /explain`: what an answer rests on, and what explaining costs others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from server.admission import Overloaded
+from server.app import create_app
+from server.classifier import Classifier
+from server.explainer import WAITING, Explainer
+from server.image import decode
+from server.metrics import Metrics
+from server.occlusion import CELLS, occlusion
+from server.predictor import Predictor
+from server.settings import Settings
+from tests.drawing import photograph
+from tests.live import serve
+
+LIMIT = 100_000
+
+
+@pytest.fixture(scope="module")
+def client(classifier: Classifier) -> Iterator[TestClient]:
+    settings = Settings(prediction_log="off", max_body_bytes=LIMIT)
+    with TestClient(create_app(classifier, settings)) as client:
+        yield client
+
+
+def explaining(
+    classifier: Classifier, work: Callable[[Explainer], Awaitable[None]], **settings: object
+) -> None:
+    """Do `work` with an explainer of its own."""
+
+    async def run() -> None:
+        predictor = Predictor(classifier, Settings(prediction_log="off", **settings), Metrics())
+        try:
+            await work(Explainer(predictor))
+        finally:
+            predictor.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_the_map_is_that_of_evaluation(classifier: Classifier, batch: int) -> None:
+    settings = Settings(prediction_log="off", batch=batch)
+    with TestClient(create_app(classifier, settings)) as client:
+        answer = client.post("/explain", content=photograph()).json()
+        predicted = client.post("/predict", content=photograph()).json()
+    classes = classifier.metadata.classes
+    pixels = classifier.resizer(decode(photograph()).picture)
+    drops = occlusion(classifier, pixels, classes.index(answer["class"]))
+    assert np.abs(drops).max() > 0.01
+    assert np.array(answer["occlusion"]) == pytest.approx(drops, abs=1e-4)
+    for name in ("class", "confidence", "model"):
+        assert answer[name] == predicted[name]
+    assert answer["resize_mode"] == classifier.metadata.resize_mode
+
+
+def test_a_form_and_a_raw_body_get_the_same_explanation(client: TestClient) -> None:
+    by_form = client.post("/explain", files={"image": photograph()})
+    assert by_form.json() == client.post("/explain", content=photograph()).json()
+    assert "explain;dur=" in by_form.headers["server-timing"]
+
+
+@pytest.mark.parametrize(
+    ("request_of", "status", "detail"),
+    [
+        ({"content": b"rubbish"}, 400, "not an image"),
+        ({"content": photograph()[:200]}, 400, "not readable"),
+        ({"files": {"picture": photograph()}}, 400, "form field 'image'"),
+        ({"files": [("image", photograph())] * 2}, 400, "too many files"),
+        ({"content": bytes(LIMIT + 1)}, 413, "larger than 100,000 bytes"),
+    ],
+)
+def test_what_cannot_be_explained_gets_a_problem(
+    client: TestClient, request_of: dict[str, object], status: int, detail: str
+) -> None:
+    answer = client.post("/explain", **request_of)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.status_code == answer.json()["status"] == status
+    assert detail in answer.json()["detail"]
+
+
+def test_explanations_are_no_predictions_to_the_log_and_the_metrics(
+    model: Path, tmp_path: Path
+) -> None:
+    with serve(tmp_path, model) as live:
+        live.client.post("/explain", content=photograph()).raise_for_status()
+        assert live.rows() == []
+        metrics = live.client.get("/metrics").text
+    assert "predictions_total{" not in metrics
+    assert 'http_requests_total{route="/explain",status="200"} 1.0' in metrics
+
+
+def test_of_an_explanation_one_image_at_a_time_is_under_way(classifier: Classifier) -> None:
+    async def work(explainer: Explainer) -> None:
+        several = asyncio.gather(*(explainer.explain(photograph()) for _ in range(3)))
+        depths = set()
+        while not several.done():
+            depths.add(explainer.predictor.admission.depth)
+            await asyncio.sleep(0)
+        assert depths == {0, 1}
+        assert len(await several) == 3
+
+    explaining(classifier, work)
+
+
+def test_explanations_that_would_wait_too_long_are_refused(classifier: Classifier) -> None:
+    async def work(explainer: Explainer) -> None:
+        asked = [explainer.explain(photograph()) for _ in range(WAITING + 3)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(answer, Overloaded) for answer in answers) == 3
+        admission = explainer.predictor.admission
+        with admission.enter(admission.limit), pytest.raises(Overloaded):
+            await explainer.explain(photograph())
+
+    explaining(classifier, work, deadline=60.0)
+
+
+def test_an_explanation_that_comes_too_late_ends_and_leaves_nothing_behind(
+    classifier: Classifier,
+) -> None:
+    async def work(explainer: Explainer) -> None:
+        with pytest.raises(TimeoutError):
+            await explainer.explain(photograph())
+        assert explainer.predictor.admission.depth == 0
+        explainer.check()
+
+    explaining(classifier, work, deadline=0.02)
+    settings = Settings(prediction_log="off", deadline=0.02)
+    with TestClient(create_app(classifier, settings)) as client:
+        assert client.post("/explain", content=photograph()).status_code == 504
+
+
+def test_cells_are_counted_by_rows_from_the_upper_left(client: TestClient) -> None:
+    """The disc is in the upper left of its picture, and so is what the answer rests on."""
+    drops = np.array(client.post("/explain", content=photograph()).json()["occlusion"])
+    row, column = divmod(int(drops.argmax()), CELLS)
+    assert row < 6
+    assert column < 6
