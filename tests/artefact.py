@@ -1,10 +1,14 @@
-"""An artefact whose probabilities are the very pixels that reached the session."""
+"""Artefacts whose answers are known: the very pixels that reached the session, or their colour."""
 
+import base64
+import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
+from PIL import Image, ImageDraw
 
 from server.classifier import SCHEMA_VERSION, Metadata
 from server.image import ResizeFilter, ResizeMode
@@ -57,5 +61,57 @@ def write_pixel_artefact(path: Path, *, operator: str = "Identity", **changes: o
     """Write the graph with its metadata, some of it changed."""
     model = pixel_model(operator)
     helper.set_model_props(model, replace(METADATA, **changes).to_properties())
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+COLOURS = ("red", "green", "blue")
+SHARPNESS = 16  # of the softmax; in levels of 255
+
+
+def coloured(name: str) -> Image.Image:
+    """Return a gray picture with a square of a colour at its upper left."""
+    picture = Image.new("RGB", (96, 64), (90, 90, 90))
+    ImageDraw.Draw(picture).rectangle((8, 8, 39, 39), fill=name)
+    return picture
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """Return it as a PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_colour_artefact(path: Path, **changes: object) -> Path:
+    """Write an artefact that tells `COLOURS` apart by the mean of each channel."""
+    size = 32
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
+        for name in ("probabilities", "embedding")
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+        helper.make_tensor("sharpness", TensorProto.FLOAT, [], [SHARPNESS]),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers", "axes"], ["embedding"], keepdims=0),
+        helper.make_node("Div", ["embedding", "sharpness"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(nodes, "colours", [images], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    golden = np.exp(np.array([255, 0, 0]) / SHARPNESS)
+    card = {
+        "classes": list(COLOURS),
+        "image_size": size,
+        "golden_image": base64.b64encode(encoded(Image.new("RGB", (8, 8), "red"))).decode(),
+        "golden_probabilities": (golden / golden.sum()).tolist(),
+        "reference": {},
+        **changes,
+    }
+    helper.set_model_props(model, replace(METADATA, **card).to_properties())
     path.write_bytes(model.SerializeToString())
     return path

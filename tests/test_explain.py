@@ -17,10 +17,16 @@ from server.metrics import Metrics
 from server.occlusion import CELLS, occlusion
 from server.predictor import Predictor
 from server.settings import Settings
-from tests.drawing import photograph
+from tests.artefact import coloured, encoded, write_colour_artefact
 from tests.live import serve
 
 LIMIT = 100_000
+RED = encoded(coloured("red"))
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    return Classifier(write_colour_artefact(tmp_path_factory.mktemp("colours") / "model.onnx"))
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +55,10 @@ def explaining(
 def test_the_map_is_that_of_evaluation(classifier: Classifier, batch: int) -> None:
     settings = Settings(prediction_log="off", batch=batch)
     with TestClient(create_app(classifier, settings)) as client:
-        answer = client.post("/explain", content=photograph()).json()
-        predicted = client.post("/predict", content=photograph()).json()
+        answer = client.post("/explain", content=RED).json()
+        predicted = client.post("/predict", content=RED).json()
     classes = classifier.metadata.classes
-    pixels = classifier.resizer(decode(photograph()).picture)
+    pixels = classifier.resizer(decode(RED).picture)
     drops = occlusion(classifier, pixels, classes.index(answer["class"]))
     assert np.abs(drops).max() > 0.01
     assert np.array(answer["occlusion"]) == pytest.approx(drops, abs=1e-4)
@@ -62,8 +68,8 @@ def test_the_map_is_that_of_evaluation(classifier: Classifier, batch: int) -> No
 
 
 def test_a_form_and_a_raw_body_get_the_same_explanation(client: TestClient) -> None:
-    by_form = client.post("/explain", files={"image": photograph()})
-    assert by_form.json() == client.post("/explain", content=photograph()).json()
+    by_form = client.post("/explain", files={"image": RED})
+    assert by_form.json() == client.post("/explain", content=RED).json()
     assert "explain;dur=" in by_form.headers["server-timing"]
 
 
@@ -71,9 +77,9 @@ def test_a_form_and_a_raw_body_get_the_same_explanation(client: TestClient) -> N
     ("request_of", "status", "detail"),
     [
         ({"content": b"rubbish"}, 400, "not an image"),
-        ({"content": photograph()[:200]}, 400, "not readable"),
-        ({"files": {"picture": photograph()}}, 400, "form field 'image'"),
-        ({"files": [("image", photograph())] * 2}, 400, "too many files"),
+        ({"content": RED[:200]}, 400, "not readable"),
+        ({"files": {"picture": RED}}, 400, "form field 'image'"),
+        ({"files": [("image", RED)] * 2}, 400, "too many files"),
         ({"content": bytes(LIMIT + 1)}, 413, "larger than 100,000 bytes"),
     ],
 )
@@ -87,10 +93,10 @@ def test_what_cannot_be_explained_gets_a_problem(
 
 
 def test_explanations_are_no_predictions_to_the_log_and_the_metrics(
-    model: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    with serve(tmp_path, model) as live:
-        live.client.post("/explain", content=photograph()).raise_for_status()
+    with serve(tmp_path, write_colour_artefact(tmp_path / "model.onnx")) as live:
+        live.client.post("/explain", content=RED).raise_for_status()
         assert live.rows() == []
         metrics = live.client.get("/metrics").text
     assert "predictions_total{" not in metrics
@@ -99,7 +105,7 @@ def test_explanations_are_no_predictions_to_the_log_and_the_metrics(
 
 def test_of_an_explanation_one_image_at_a_time_is_under_way(classifier: Classifier) -> None:
     async def work(explainer: Explainer) -> None:
-        several = asyncio.gather(*(explainer.explain(photograph()) for _ in range(3)))
+        several = asyncio.gather(*(explainer.explain(RED) for _ in range(3)))
         depths = set()
         while not several.done():
             depths.add(explainer.predictor.admission.depth)
@@ -112,12 +118,12 @@ def test_of_an_explanation_one_image_at_a_time_is_under_way(classifier: Classifi
 
 def test_explanations_that_would_wait_too_long_are_refused(classifier: Classifier) -> None:
     async def work(explainer: Explainer) -> None:
-        asked = [explainer.explain(photograph()) for _ in range(WAITING + 3)]
+        asked = [explainer.explain(RED) for _ in range(WAITING + 3)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert sum(isinstance(answer, Overloaded) for answer in answers) == 3
         admission = explainer.predictor.admission
         with admission.enter(admission.limit), pytest.raises(Overloaded):
-            await explainer.explain(photograph())
+            await explainer.explain(RED)
 
     explaining(classifier, work, deadline=60.0)
 
@@ -127,19 +133,22 @@ def test_an_explanation_that_comes_too_late_ends_and_leaves_nothing_behind(
 ) -> None:
     async def work(explainer: Explainer) -> None:
         with pytest.raises(TimeoutError):
-            await explainer.explain(photograph())
+            await explainer.explain(RED)
         assert explainer.predictor.admission.depth == 0
         explainer.check()
 
     explaining(classifier, work, deadline=0.02)
     settings = Settings(prediction_log="off", deadline=0.02)
     with TestClient(create_app(classifier, settings)) as client:
-        assert client.post("/explain", content=photograph()).status_code == 504
+        assert client.post("/explain", content=RED).status_code == 504
 
 
-def test_cells_are_counted_by_rows_from_the_upper_left(client: TestClient) -> None:
-    """The disc is in the upper left of its picture, and so is what the answer rests on."""
-    drops = np.array(client.post("/explain", content=photograph()).json()["occlusion"])
+def test_the_map_is_high_where_the_colour_is(client: TestClient) -> None:
+    answer = client.post("/explain", content=RED).json()
+    assert answer["class"] == "red"
+    drops = np.array(answer["occlusion"])
     row, column = divmod(int(drops.argmax()), CELLS)
-    assert row < 6
-    assert column < 6
+    assert drops.max() > 0.05
+    assert 1 <= row <= 4, "the square covers rows 1 to 4"
+    assert 0 <= column <= 3, "and columns 0.7 to 3.3"
+    assert drops[:, 5:].max() < drops.max() / 10
