@@ -340,7 +340,7 @@ SOUND, DRIFTED = {**COLUMN, "drifted": False}, {**COLUMN, "drifted": True}
 @pytest.mark.parametrize(
     ("columns", "notes", "colour", "text"),
     [
-        ({"brightness": SOUND, "class": SOUND}, [], "green", "none, of the last 1,200 images"),
+        ({"brightness": SOUND, "class": SOUND}, [], "green", "none in the last 1,200 images"),
         ({"brightness": DRIFTED, "a": SOUND, "b": SOUND}, [], "amber", "brightness (1 of 3 meas"),
         ({"brightness": DRIFTED, "class": DRIFTED}, [], "red", "brightness, class (2 of 2"),
         ({}, ["nothing is judged: there are 3 rows"], "gray", "there are 3 rows"),
