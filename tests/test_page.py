@@ -348,7 +348,7 @@ SOUND, DRIFTED = {**COLUMN, "drifted": False}, {**COLUMN, "drifted": True}
     ],
 )
 def test_the_light_shows_the_verdicts(
-    visit: Visit, live: Live, chromium: Browser, columns: dict[str, object] | None,
+    visit: Visit, live: Live, columns: dict[str, object] | None,
     notes: list[str], colour: str, text: str,
 ) -> None:  # fmt: skip
     """The report takes many predictions, and Evidently, to make: here it is given."""
@@ -362,6 +362,18 @@ def test_the_light_shows_the_verdicts(
     expect(light).to_have_attribute("data-light", colour)
     expect(light).to_contain_text(text)
     assert (page.get_by_role("link", name="Drift").count() == 1) is (columns is not None)
+
+
+def test_the_light_waits_for_a_report_that_is_being_made(visit: Visit, live: Live) -> None:
+    page = visit(live)
+    answers = [
+        {"status": 503, "json": {"detail": "being made"}, "headers": {"Retry-After": "1"}},
+        {"status": 200, "json": {"columns": {"class": SOUND}, "current_rows": 20, "notes": []}},
+    ]
+    page.route("**/monitoring.json", lambda route: route.fulfill(**answers.pop(0)))
+    page.reload()
+    expect(page.locator("#verdict")).to_have_text("no report yet; asking again")
+    expect(page.locator("#drift")).to_have_attribute("data-light", "green")
 
 
 def test_the_light_is_gray_and_says_why_where_there_is_no_report(visit: Visit, live: Live) -> None:
