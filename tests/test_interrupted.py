@@ -157,7 +157,11 @@ def ready(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "command",
-    [("repro",), ("exp", "run", "--temp"), pytest.param(("exp", "run"), marks=pytest.mark.slow)],
+    [
+        ("repro",),
+        pytest.param(("exp", "run", "--temp"), marks=pytest.mark.slow),
+        pytest.param(("exp", "run"), marks=pytest.mark.slow),
+    ],
     ids=["repro", "exp run --temp", "exp run"],
 )
 def test_dvc_takes_it_up_again(ready: Path, tmp_path: Path, command: tuple[str, ...]) -> None:

@@ -50,7 +50,9 @@ def test_the_experiment_runs_make_targets_and_comments_once() -> None:
     assert [step["if"] for step in secret] == ["env.OURS == 'true'"]
 
 
-@pytest.mark.parametrize("ours", [True, False], ids=["ours", "a fork's"])
+@pytest.mark.parametrize(
+    "ours", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["ours", "a fork's"]
+)
 def test_the_steps_of_the_experiment_run_on_a_changed_branch(
     finished: Path, tmp_path: Path, ours: bool
 ) -> None:
