@@ -14,6 +14,7 @@ def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("experiments") / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     git(folder, "branch", "-M", "main")
+    call(folder, "dvc", "remote", "add", "-d", "store", str(folder.parent / "store"))
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "results")
     call(folder, "git", "config", "user.name", "test")
@@ -53,10 +54,9 @@ def test_a_parameter_is_varied_compared_kept_and_shared(repository: Path, tmp_pa
     assert "lr: 0.0003" in git(folder, "show", "slower-branch:params.yaml")
     git(folder, "init", "-q", "--bare", str(tmp_path / "hub.git"))
     git(folder, "remote", "add", "hub", str(tmp_path / "hub.git"))
-    call(folder, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
     call(folder, "dvc", "exp", "push", "hub", "slower")
     assert "slower" in call(folder, "dvc", "exp", "list", "hub", "--all-commits")
-    assert list((tmp_path / "store").rglob("*"))
+    assert list((folder.parent / "store").rglob("*"))
 
 
 @pytest.mark.slow
