@@ -10,7 +10,7 @@ HEAD ?= HEAD
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
-	test test-slow bench lint audit sbom licences check-lock lock images
+	test test-slow bench lint audit sbom licences check-lock lock images pictures parameters
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ sbom: ## write what each lock holds as CycloneDX into sbom/; needs uv and a netw
 
 licences: install ## list the licence of each dependency, and who is not on .github/licences.txt
 	@python -m tests.licences
+
+pictures: install ## draw the README's pictures; needs chromium and data/model/model.onnx
+	@python -m tests.pictures .github/pictures
+
+parameters: install ## write the README's table of parameters
+	@python -m tests.parameters
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
 	@state=$$(dvc repro --allow-missing --dry 2>&1); \
