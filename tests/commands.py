@@ -26,7 +26,7 @@ RUN = {
     "dvc params diff main": "",
     ".venv/bin/python -m server --help": "SERVER_PORT",
     "curl -F image=@cell.png localhost:8000/explain": "occlusion",
-    "make snapshot-log": "rows",
+    "make snapshot-log": "5 predictions in data/current",
     "git checkout dvc.lock metrics plots": "",
 }
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests import pictures
 from tests.clone import ENVIRONMENT, git
-from tests.commands import NOT_RUN, RUN, commands
+from tests.commands import BLOCK, NOT_RUN, RUN, commands
 from tests.drawing import draw_folder
 from tests.live import Live, serve
 from tests.parameters import updated
@@ -105,13 +105,13 @@ def test_links_lead_somewhere(name: str) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_targets_modules_and_tests_that_are_named_exist(name: str) -> None:
     text = (ROOT / name).read_text()
-    code = "\n".join(re.findall(r"`[^`]+`|^```\n.*?^```$", text, re.MULTILINE | re.DOTALL))
+    code = "\n".join([*commands(text), *re.findall(r"`[^`]+`", BLOCK.sub("", text))])
     heads = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {target for head in heads for target in head.split()}
     assert set(re.findall(r"\bmake ([a-z]+[a-z-]*)", code)) <= targets
     for module in re.findall(r"python -m ((?:stages|server|tests)[\w.]*)", code):
         assert find_spec(module), module
-    for path in re.findall(r"\b(?:tests|stages|server)/[\w/]+\.\w+", text):
+    for path in re.findall(r"\b(?:tests|stages|server)/(?!NAME)[\w/]+\.\w+", text):
         assert (ROOT / path).exists(), path
 
 
