@@ -112,7 +112,9 @@ class Monitoring:
             raise HTTPException(501, f"{named} not installed here; pip install {' '.join(missing)}")
         if not self.reference.is_file():
             raise HTTPException(
-                501, f"no {self.reference}; set {PREFIX}REFERENCE to the artefact's reference"
+                501,
+                f"no {self.reference.name} beside the model; set {PREFIX}REFERENCE to the path of "
+                "the artefact's",
             )
 
     async def _make(self) -> Report:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+NAMES = ("chromium", "google-chrome")  # Debian's; what GitHub's runners have
+
 
 def chromium() -> str:
     """Return Chromium's path, or skip; never in CI."""
-    found = shutil.which("chromium")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
     if not found and not os.environ.get("CI"):
         pytest.skip("no chromium on this machine: apt install chromium")
     assert found
