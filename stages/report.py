@@ -10,6 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
+from server.errors import UserError
 from stages.changes import changed_data, changed_metrics, changed_parameters, losses
 from stages.command import run
 from stages.drawn import draw
@@ -30,7 +31,10 @@ def main(
     before, after = Revision(base), Revision(head)
     with whole(output) as folder:
         folder.mkdir()
-        plots = draw(before, after, folder)
+        try:
+            plots, undrawn = draw(before, after, folder), ""
+        except UserError as error:  # say, a template that one of them had and the workspace has not
+            plots, undrawn = [], f" ({error})"
         parts = [
             f"# {before.label} → {after.label}",
             *verdict(before, after),
@@ -43,7 +47,7 @@ def main(
             "## Data, splits and drift",
             changed_data(before, after),
             "## Plots",
-            f"As PNG and SVG beside this report: {', '.join(plots) or 'none'}.",
+            f"As PNG and SVG beside this report: {', '.join(plots) or 'none'}{undrawn}.",
         ]
         (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"report: {output / 'report.md'}, {len(plots)} plots beside it")

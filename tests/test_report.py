@@ -113,6 +113,18 @@ def test_the_files_as_they_are_can_be_judged_before_a_commit(
     assert "→ workspace" in said
 
 
+def test_plots_that_cannot_be_drawn_are_no_reason_to_say_nothing(
+    repository: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(repository, tmp_path / "copy", symlinks=True))
+    git(folder, "mv", ".dvc/plots/diagonal.json", ".dvc/plots/line.json")
+    change(folder, "dvc.yaml", "template: diagonal", "template: line")
+    git(folder, "commit", "-qam", "rename a template")
+    said = report(folder, "main", "HEAD")
+    assert "beside this report: none (dvc plots diff: ERROR: " in said
+    assert "McNemar's p" in said
+
+
 def test_a_revision_that_is_not_there_is_one_line_and_no_report(repository: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "stages.report", "--base", "nowhere"],
