@@ -109,11 +109,11 @@ def test_of_an_explanation_one_image_at_a_time_is_under_way(classifier: Classifi
         depths = set()
         while not several.done():
             depths.add(explainer.predictor.admission.depth)
-            await asyncio.sleep(0)
-        assert depths == {0, 1}
+            await asyncio.sleep(0.001)  # 0 would keep the interpreter from the threads at work
+        assert max(depths) == 1
         assert len(await several) == 3
 
-    explaining(classifier, work)
+    explaining(classifier, work, deadline=60.0)
 
 
 def test_explanations_that_would_wait_too_long_are_refused(classifier: Classifier) -> None:
