@@ -72,7 +72,8 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 
     def visit(live: Live, **options: object) -> Page:
         context = chromium.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
+        expect.set_options(timeout=30_000)  # 5 s are short beside a busy suite
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)
