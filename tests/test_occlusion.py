@@ -1,7 +1,7 @@
 import numpy as np
 
 from server.image import Pixels
-from server.occlusion import CELLS, occlusion
+from server.occlusion import CELLS, covered, occlusion
 from stages.gallery import overlaid
 
 SIDE = 64
@@ -39,3 +39,9 @@ def test_the_map_is_drawn_red_for_and_blue_against() -> None:
     assert drawn[0, 0, 0] > drawn[0, 0, 2] + 50
     assert drawn[-1, -1, 2] > drawn[-1, -1, 0] + 50
     assert np.ptp(drawn[32, 32]) == 0
+
+
+def test_a_cover_has_the_mean_colour_of_the_picture() -> None:
+    mean = picture().reshape(-1, 3).mean(axis=0).round()
+    assert mean.any()
+    assert (covered(picture(), 0)[0, 0] == mean).all()
