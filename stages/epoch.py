@@ -1,6 +1,5 @@
 """Passes over the data: learning from one split, judging by another."""
 
-import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from stages.dataset import Split
 from stages.learner import Batch, Learner
 from stages.network import Network
+from stages.processes import Processes
 from stages.progress import track
 from stages.randomness import Randomness
 from stages.recipe import Balance, draw_order
@@ -58,15 +58,16 @@ def run_epoch(
 ) -> Epoch:
     """Learn from all of `train` in a new order, then judge by `validation`."""
     start = time.monotonic()
+    dice.start(number)
     order = draw_order(train.labels, balance, dice.order)
-    device = learner.precision.device
-    total = math.ceil(len(order) / batch_size)
-    stream = batches(train, order, batch_size, device)
+    processes = learner.processes
+    total = len(processes.bounds(len(order), batch_size))
+    stream = batches(train, order, batch_size, processes)
     tally = learner.learn(track(stream, what=f"epoch {number}", total=total, unit="batches"))
     return Epoch(
         number=number,
         train=tally.score(),
-        validation=judge(learner.judged, validation, device),
+        validation=judge(learner.judged, validation, processes),
         learning_rate=max(group["lr"] for group in learner.optimizer.param_groups),
         gradient_norm=tally.gradient_norm(),
         seconds=time.monotonic() - start,
@@ -75,32 +76,41 @@ def run_epoch(
 
 
 def batches(
-    split: Split, order: npt.NDArray[np.int64], size: int, device: torch.device
+    split: Split, order: npt.NDArray[np.int64], size: int, processes: Processes
 ) -> Iterator[Batch]:
-    """Yield the images of `split` in `order`; while one batch is used the next is read."""
+    """Yield this process's part of each `size` images of `split` in `order`.
+
+    While one batch is used the next is read.
+    """
+    device = processes.device
     pinned = device.type == "cuda"
 
-    def read(start: int) -> Batch:
-        chosen = order[start : start + size]
+    def read(start: int, end: int) -> Batch:
+        chosen = processes.share(order[start:end])
         images = torch.from_numpy(split.images.take(chosen))
         labels = torch.from_numpy(split.labels[chosen])
-        return (images.pin_memory(), labels.pin_memory()) if pinned else (images, labels)
+        if pinned:
+            images, labels = images.pin_memory(), labels.pin_memory()
+        return Batch(images, labels, end - start)
 
+    bounds = iter(processes.bounds(len(order), size))
     with ThreadPoolExecutor(1, "read") as reader:
-        ahead: Future[Batch] = reader.submit(read, 0)
-        for start in range(size, len(order) + size, size):
-            images, labels = ahead.result()
-            if start < len(order):
-                ahead = reader.submit(read, start)
-            yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        ahead: Future[Batch] | None = reader.submit(read, *next(bounds))
+        while ahead:
+            images, labels, whole = ahead.result()
+            following = next(bounds, None)
+            ahead = reader.submit(read, *following) if following else None
+            images = images.to(device, non_blocking=True)
+            yield Batch(images, labels.to(device, non_blocking=True), whole)
 
 
 @torch.inference_mode()
-def judge(network: Network, split: Split, device: torch.device) -> Score:
+def judge(network: Network, split: Split, processes: Processes) -> Score:
     """Score the images of `split` as they are."""
     network.eval()
-    tally = Tally(device)
-    for images, labels in batches(split, np.arange(len(split)), JUDGE_BATCH, device):
+    tally = Tally(processes)
+    size = max(JUDGE_BATCH, processes.count)
+    for images, labels, _ in batches(split, np.arange(len(split)), size, processes):
         logits = network(network.normalise(images))
         tally.add(logits, labels, cross_entropy(logits, labels))
     return tally.score()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import torch
 from timm.scheduler.scheduler import Scheduler
@@ -15,13 +16,20 @@ from torch.nn.utils import get_total_norm
 from server.errors import UserError
 from stages.network import Network
 from stages.precision import Precision
+from stages.processes import Processes
 from stages.recipe import Mix
 from stages.tally import Tally
 
-Batch = tuple[Tensor, Tensor]  # uint8 [n, height, width, 3], int64 [n]
-
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 LOOK = 50  # steps between two looks at the loss, where looking means waiting for a GPU
+
+
+class Batch(NamedTuple):
+    """The part of a batch that this process has, of `whole` images in all of them."""
+
+    pixels: Tensor  # uint8 [n, height, width, 3]
+    labels: Tensor  # int64 [n]
+    whole: int
 
 
 @dataclass(kw_only=True)
@@ -36,6 +44,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     schedule: Scheduler
     precision: Precision
+    processes: Processes
     augment: Callable[[Tensor], Tensor]
     mix: Mix
     class_weights: Tensor | None = None
@@ -52,16 +61,15 @@ class Learner:
 
     @cached_property
     def forward(self) -> Callable[[Tensor], Tensor]:
-        """The network, compiled where that is asked for."""
-        compiled: Callable[[Tensor], Tensor] = (
-            torch.compile(self.network) if self.compiled else self.network
-        )
+        """The network, joined with those of other processes, compiled where that is asked for."""
+        joined = self.processes.together(self.network)
+        compiled: Callable[[Tensor], Tensor] = torch.compile(joined) if self.compiled else joined
         return compiled
 
     def learn(self, batches: Iterable[Batch]) -> Tally:
         """Take a step for every few of `batches`; return what they came to."""
         self.network.train()
-        tally = Tally(self.precision.device)
+        tally = Tally(self.processes)
         for group in _groups(batches, self.accumulate):
             try:
                 self.take(group, tally)
@@ -69,10 +77,10 @@ class Learner:
                 if not any(word in str(error).lower() for word in NO_MEMORY):
                     raise
                 raise UserError(
-                    f"train: step {self.step}: a batch of {len(group[0][1]):,} images does not "
+                    f"train: step {self.step}: a batch of {len(group[0].labels):,} images does not "
                     "fit into memory; lower train.batch_size, and raise train.accumulate for it"
                 ) from None
-            if self.precision.device.type == "cpu" or self.step % LOOK == 0:
+            if self.processes.device.type == "cpu" or self.step % LOOK == 0:
                 tally.check()
         tally.check()
         return tally
@@ -81,14 +89,16 @@ class Learner:
         """Take one step."""
         self.schedule.step_update(self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        images = sum(len(labels) for _, labels in group)
+        # gradients become the mean over processes, so that of a sum must weigh as many times
+        images = sum(batch.whole for batch in group) / self.processes.count
         self.step += 1
-        for pixels, labels in group:
+        for number, (pixels, labels, _) in enumerate(group, start=1):
             inputs, targets = self.mix(self.augment(self.network.normalise(pixels)), labels)
-            with self.precision.autocast():
-                logits = self.forward(inputs)
-                loss = cross_entropy(logits, targets, weight=self.class_weights)
-            self.precision.backward(loss * (len(labels) / images))
+            with self.processes.apart(self.forward, last=number == len(group)):
+                with self.precision.autocast():
+                    logits = self.forward(inputs)
+                    loss = cross_entropy(logits, targets, weight=self.class_weights)
+                self.precision.backward(loss * (len(labels) / images))
             tally.add(logits.detach(), labels, loss.detach(), step=self.step)
         tally.add_norm(self._gradient_norm())
         self.precision.step(self.optimizer)

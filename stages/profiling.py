@@ -19,10 +19,10 @@ ROWS = 15
 
 def profile(learner: Learner, train: Split, *, batch_size: int, trace: Path) -> None:
     """Take some steps; print the top operators and the wait for data, write a Chrome trace."""
-    device = learner.precision.device
+    device = learner.processes.device
     wanted = (WARM + STEPS) * learner.accumulate * batch_size
     order = torch.arange(wanted).remainder(len(train)).numpy()
-    stream = batches(train, order, batch_size, device)
+    stream = batches(train, order, batch_size, learner.processes)
     learner.learn(islice(stream, WARM * learner.accumulate))
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
@@ -34,6 +34,8 @@ def profile(learner: Learner, train: Split, *, batch_size: int, trace: Path) -> 
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start
+    if not learner.processes.first:
+        return
     trace.parent.mkdir(parents=True, exist_ok=True)
     seen.export_chrome_trace(str(trace))
     by = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"

@@ -1,6 +1,4 @@
-"""Every source of random numbers in training, seeded together, and as it is between two epochs."""
-
-from typing import Any
+"""Every source of random numbers in training, seeded together for each epoch."""
 
 import numpy as np
 import torch
@@ -9,33 +7,21 @@ import torch
 class Randomness:
     """`order` draws the order of images; `augment` turns, mirrors and brightness.
 
-    torch's own generators draw dropout and drop path, numpy's global one timm's mixup.
+    torch's own generators draw dropout and drop path, numpy's global one timm's mixup. An epoch's
+    numbers depend on nothing before it, so a training that was killed needs none of them to go on.
     """
 
-    def __init__(self, seed: int) -> None:
-        """Seed all of them."""
+    def __init__(self, seed: int, *, rank: int = 0) -> None:
+        """Seed what draws a network's first weights, which are the same in all processes."""
+        self.seed, self.rank = seed, rank
         self.order = np.random.default_rng(seed)
         self.augment = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - timm's Mixup draws from it
 
-    def state(self) -> dict[str, Any]:
-        """Return tensors and what JSON knows."""
-        name, keys, *rest = np.random.get_state()  # noqa: NPY002
-        return {
-            "order": self.order.bit_generator.state,
-            "augment": self.augment.get_state(),
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "numpy": [name, torch.from_numpy(np.asarray(keys)), *rest],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.order.bit_generator.state = state["order"]
-        self.augment.set_state(state["augment"])
-        torch.set_rng_state(state["torch"])
-        if state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
-        name, keys, *rest = state["numpy"]
-        np.random.set_state((name, keys.numpy(), *rest))  # noqa: NPY002
+    def start(self, epoch: int) -> None:
+        """Seed all of them: the order for all processes alike, the rest for each its own."""
+        self.order = np.random.default_rng([self.seed, epoch])
+        words = np.random.SeedSequence([self.seed, epoch, self.rank]).generate_state(3)
+        self.augment.manual_seed(int(words[0]))
+        torch.manual_seed(int(words[1]))
+        np.random.seed(int(words[2]))  # noqa: NPY002 - timm's Mixup draws from it

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from server.errors import UserError
+from stages.processes import Processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +21,9 @@ class Score:
 class Tally:
     """Sums on the device, so that no step waits for a number to be read."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, processes: Processes) -> None:
         """Start at nothing."""
+        self.processes, device = processes, processes.device
         self.loss = torch.zeros((), device=device)
         self.correct = torch.zeros((), device=device)
         self.norm = torch.zeros((), device=device)
@@ -49,8 +51,11 @@ class Tally:
             raise UserError(f"train: the loss is no number in step {step:.0f}; lower train.lr")
 
     def score(self) -> Score:
-        """Return the means."""
-        return Score(accuracy=self.correct.item() / self.count, loss=self.loss.item() / self.count)
+        """Return the means over all processes."""
+        count = torch.tensor(float(self.count), device=self.loss.device)
+        sums = self.processes.sum(torch.stack([self.correct, self.loss, count]))
+        correct, loss, images = sums.tolist()
+        return Score(accuracy=correct / images, loss=loss / images)
 
     def gradient_norm(self) -> float:
         """Return the mean over the steps."""

@@ -2,7 +2,7 @@
 
 Learns on train, chooses the epoch by its cross-entropy on validation (a few hundred images cannot
 tell epochs apart by accuracy), never opens test. A training that was killed goes on from its last
-whole epoch, to the same bytes.
+whole epoch, to the same bytes. `TRAIN_LAUNCH` in the environment makes it many processes.
 """
 
 import math
@@ -20,13 +20,14 @@ from stages.checkpoint import Checkpoint
 from stages.command import parameters, run
 from stages.curves import Curves
 from stages.dataset import Dataset
-from stages.device import Device, be_deterministic, choose, describe, keep_memory
+from stages.device import Device, be_deterministic, describe, keep_memory
 from stages.epoch import Epoch, run_epoch
 from stages.interrupted import Interrupted, key, place
 from stages.learner import Learner
 from stages.network import create
 from stages.output import whole, write_json
 from stages.precision import Precision
+from stages.processes import Processes, launch
 from stages.profiling import TRACE, profile
 from stages.randomness import Randomness
 from stages.recipe import Balance, Mix, Schedule, class_weights, make_optimizer, make_schedule
@@ -64,7 +65,7 @@ def main(
     amp: Annotated[bool, Option(help="Mixed precision on CUDA.")],
     compile: Annotated[bool, Option(help="torch.compile.")],  # noqa: A002
     device: Annotated[Device, Option(help="auto: CUDA, else MPS, else the CPU.")],
-    seed: Annotated[int, Option(help="Draws order, augmentation and dropout.")],
+    seed: Annotated[int, Option(min=0, help="Draws order, augmentation and dropout.")],
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to write.")] = Path("data/checkpoint"),
     curves: Annotated[Path, Option(help="dvclive's folder.")] = Path("plots/train"),
@@ -73,21 +74,28 @@ def main(
 ) -> None:
     """Fine-tune a timm network on the prepared images."""
     settings = parameters(locals(), but="profiled")
-    processor = choose(device)
+    launch()
+    processes = Processes.join(device)
+    processor = processes.device
     keep_memory()
     be_deterministic()
-    dice = Randomness(seed)
+    dice = Randomness(seed, rank=processes.rank)
     dataset = Dataset.open(prepared)
     train, validation = dataset.split("train"), dataset.split("val")
     classes = dataset.card.classes
     network = create(
         architecture, classes=len(classes), weights=weights, dropout=dropout, drop_path=drop_path
     )
+    network.body = processes.synchronise(network.body)
     network.freeze(freeze)
     network.to(processor)
-    print(f"train: {architecture} on {describe(processor)}, {len(train):,} images", flush=True)
+    several = f"{processes.count} processes on " if processes.count > 1 else ""
+    print(
+        f"train: {architecture} on {several}{describe(processor)}, {len(train):,} images",
+        flush=True,
+    )
 
-    steps = math.ceil(math.ceil(len(train) / batch_size) / accumulate)
+    steps = math.ceil(len(processes.bounds(len(train), batch_size)) / accumulate)
     made = make_optimizer(
         network, optimizer, lr=lr, weight_decay=weight_decay, layer_decay=layer_decay
     )
@@ -97,6 +105,7 @@ def main(
         optimizer=made,
         schedule=make_schedule(made, schedule, epochs=epochs, steps=steps, warmup=warmup, lr=lr),
         precision=Precision(processor, amp=amp),
+        processes=processes,
         augment=partial(
             augment,
             flip=flip,
@@ -122,23 +131,20 @@ def main(
         versions=versions,
     )
     name = key(asdict(card), describe(processor))
-    training = Training(learner, dice, Interrupted(place() / name))
+    training = Training(learner, Interrupted(place() / name) if processes.first else None)
     if training.resume():
         print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
+    pass_once = partial(
+        run_epoch, learner, train, validation, batch_size=batch_size, balance=balance, dice=dice
+    )
+    if not processes.first:
+        for _ in training.run(pass_once, epochs, patience):
+            pass
+        return
     with whole(checkpoint) as folder, Curves(curves, TIMINGS) as logs:
         for epoch in training.epochs:
             logs.log(epoch)
-        while training.goes_on(epochs, patience):
-            epoch = run_epoch(
-                learner,
-                train,
-                validation,
-                number=len(training.epochs) + 1,
-                batch_size=batch_size,
-                balance=balance,
-                dice=dice,
-            )
-            training.add(epoch)
+        for epoch in training.run(pass_once, epochs, patience):
             logs.log(epoch)
             print(_line(epoch, epochs), flush=True)
         folder.mkdir()
@@ -146,7 +152,7 @@ def main(
     best = training.best
     scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
     write_json(metrics, {"best_epoch": best.number, **scores})
-    training.interrupted.clear()
+    training.clear()
 
 
 def _line(epoch: Epoch, epochs: int) -> str:

@@ -1,23 +1,22 @@
 """A training between its epochs: what it came to so far, kept so that it can go on."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stages.epoch import Epoch
-from stages.interrupted import Interrupted
+from stages.interrupted import Interrupted, state_of
 from stages.learner import Learner
-from stages.randomness import Randomness
 
 
 class Training:
     """Collects epochs, keeps the best of them, and saves all after each."""
 
-    def __init__(self, learner: Learner, dice: Randomness, interrupted: Interrupted) -> None:
-        """Start before the first epoch."""
+    def __init__(self, learner: Learner, interrupted: Interrupted | None) -> None:
+        """Start before the first epoch; `interrupted` is None where another process saves."""
         self.learner = learner
-        self.dice = dice
         self.interrupted = interrupted
         self.epochs: list[Epoch] = []
         self.best_state: dict[str, Tensor] = {}
@@ -33,6 +32,13 @@ class Training:
             return len(self.epochs) < epochs
         return len(self.epochs) < min(epochs, self.best.number + patience)
 
+    def run(self, pass_once: Callable[..., Epoch], epochs: int, patience: int) -> Iterator[Epoch]:
+        """Yield the epochs that are left, each when it has ended and is saved."""
+        while self.goes_on(epochs, patience):
+            epoch = pass_once(number=len(self.epochs) + 1)
+            self.add(epoch)
+            yield epoch
+
     def add(self, epoch: Epoch) -> None:
         """Take in an epoch that has just ended."""
         self.epochs.append(epoch)
@@ -41,24 +47,31 @@ class Training:
                 name: tensor.cpu().clone()
                 for name, tensor in self.learner.judged.state_dict().items()
             }
-        self.interrupted.save(epoch.number, self._state())
+        if self.interrupted:
+            self.interrupted.save(epoch.number, self._state())
 
     def resume(self) -> bool:
         """Go on where a killed run of the same training stopped, if there is one."""
-        state = self.interrupted.newest()
-        if state is None:
-            return False
         learner = self.learner
+        found = self.interrupted.newest() if self.interrupted else b""
+        found = learner.processes.from_first(found)
+        if not found:
+            return False
+        state = state_of(found)
         learner.network.load_state_dict(state["network"])
         if learner.average:
             learner.average.module.load_state_dict(state["average"])
         learner.optimizer.load_state_dict(_as_parameters(learner.optimizer, state["optimizer"]))
         learner.precision.scaler.load_state_dict(state["scaler"])
         learner.step = state["step"]
-        self.dice.restore(state["dice"])
         self.epochs = [Epoch.from_json(values) for values in state["epochs"]]
         self.best_state = state["best"]
         return True
+
+    def clear(self) -> None:
+        """Forget what was saved: the training has ended, and its results are written."""
+        if self.interrupted:
+            self.interrupted.clear()
 
     def _state(self) -> dict[str, Any]:
         learner = self.learner
@@ -68,7 +81,6 @@ class Training:
             "optimizer": learner.optimizer.state_dict(),
             "scaler": learner.precision.scaler.state_dict(),
             "step": learner.step,
-            "dice": self.dice.state(),
             "epochs": [epoch.to_json() for epoch in self.epochs],
             "best": self.best_state,
         }

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from server.errors import UserError
-from stages.interrupted import Interrupted, key
+from stages.interrupted import Interrupted, key, state_of
 from tests.clone import ENVIRONMENT, call
 from tests.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
@@ -118,7 +118,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     kept.save(1, {"old": 1})
     kept.save(2, state)
     assert len(list((tmp_path / "one").iterdir())) == 1
-    found = Interrupted(tmp_path / "one").newest()
+    found = state_of(Interrupted(tmp_path / "one").newest())
     assert torch.equal(found["a"].pop(1), torch.arange(3))
     assert torch.equal(found["a"]["b"].pop(0), torch.eye(2))
     assert found == {"a": {"b": [0.1, None]}, "c": 2**70, "d": {}}

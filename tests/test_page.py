@@ -367,13 +367,12 @@ def test_the_light_shows_the_verdicts(
 
 def test_the_light_waits_for_a_report_that_is_being_made(visit: Visit, live: Live) -> None:
     page = visit(live)
-    answers = [
-        {"status": 503, "json": {"detail": "being made"}, "headers": {"Retry-After": "1"}},
-        {"status": 200, "json": {"columns": {"class": SOUND}, "current_rows": 20, "notes": []}},
-    ]
-    page.route("**/monitoring.json", lambda route: route.fulfill(**answers.pop(0)))
+    made = {"status": 200, "json": {"columns": {"class": SOUND}, "current_rows": 20, "notes": []}}
+    wait = {"status": 503, "json": {"detail": "being made"}, "headers": {"Retry-After": "1"}}
+    page.route("**/monitoring.json", lambda route: route.fulfill(**wait))
     page.reload()
     expect(page.locator("#verdict")).to_have_text("no report yet; asking again")
+    page.route("**/monitoring.json", lambda route: route.fulfill(**made))
     expect(page.locator("#drift")).to_have_attribute("data-light", "green")
 
 

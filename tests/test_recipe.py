@@ -11,9 +11,10 @@ from torch import nn
 
 from server.errors import UserError
 from stages.device import be_deterministic
-from stages.learner import Learner
+from stages.learner import Batch, Learner
 from stages.network import Network, create
 from stages.precision import Precision
+from stages.processes import Processes
 from stages.recipe import (
     Balance,
     Mix,
@@ -184,6 +185,7 @@ def learner(network: Network, **changes: object) -> Learner:
         optimizer=optimizer,
         schedule=schedule,
         precision=Precision(CPU, amp=False),
+        processes=Processes(CPU),
         augment=lambda images: images,
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0, classes=3),
         **changes,
@@ -199,7 +201,7 @@ def test_two_batches_a_step_are_one_of_twice_the_size() -> None:
         torch.manual_seed(0)
         network = create("test_convnext", classes=3, weights="none")  # without batch norm
         one = learner(network, accumulate=accumulate)
-        tally = one.learn(zip(images.split(sizes), labels.split(sizes), strict=True))
+        tally = one.learn(map(Batch, images.split(sizes), labels.split(sizes), sizes))
         assert (tally.count, tally.steps, one.step) == (6, 1, 1)
         states.append((tally.score().loss, tally.gradient_norm(), network.state_dict()))
     assert states[0][0] == pytest.approx(states[1][0])
@@ -212,7 +214,7 @@ def test_the_average_follows_the_weights() -> None:
     network = create("test_resnet", classes=3, weights="none")
     average = ModelEmaV3(network, decay=0.5)
     one = learner(network, average=average)
-    batch = (torch.zeros(3, 32, 32, 3, dtype=torch.uint8), torch.tensor([0, 0, 1]))
+    batch = Batch(torch.zeros(3, 32, 32, 3, dtype=torch.uint8), torch.tensor([0, 0, 1]), 3)
     one.learn([batch])  # the first update takes the weights as they are
     before = network.body.fc.bias.clone()
     one.learn([batch])
@@ -232,4 +234,4 @@ def test_a_batch_that_does_not_fit_names_step_and_cure() -> None:
         "step 1: a batch of 1,000,000,000 images does not fit into memory; lower train.batch_size"
     )
     with pytest.raises(UserError, match=cure):
-        one.learn([(images, labels)])
+        one.learn([Batch(images, labels, 10**9)])

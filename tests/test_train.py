@@ -11,6 +11,7 @@ from stages.checkpoint import Checkpoint
 from stages.curves import Curves
 from stages.dataset import Dataset
 from stages.epoch import judge
+from stages.processes import Processes
 from tests.stage import run_stage
 
 
@@ -32,7 +33,7 @@ def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
     checkpoint = Path("data/checkpoint")
     network = Checkpoint.open(checkpoint).network(checkpoint)
     validation = Dataset.open(Path("data/prepared")).split("val")
-    kept = judge(network, validation, torch.device("cpu"))
+    kept = judge(network, validation, Processes(torch.device("cpu")))
     assert kept.accuracy == pytest.approx(chosen["validation"]["accuracy"])
     assert kept.loss == pytest.approx(chosen["validation"]["loss"], rel=1e-4)
 

@@ -26,9 +26,10 @@ from stages.augment import Flip, augment
 from stages.dataset import Dataset
 from stages.device import be_deterministic, keep_memory
 from stages.epoch import batches
-from stages.learner import Learner
+from stages.learner import Batch, Learner
 from stages.network import create
 from stages.precision import Precision
+from stages.processes import Processes
 from stages.randomness import Randomness
 from stages.recipe import Mix, Schedule, make_optimizer, make_schedule
 from stages.shards import Shards
@@ -52,6 +53,7 @@ def learner(dice: Randomness, architecture: str = "efficientnet_lite0") -> Learn
         optimizer=optimizer,
         schedule=schedule,
         precision=Precision(CPU, amp=True),
+        processes=Processes(CPU),
         augment=turn,
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0.1, classes=2),
     )
@@ -63,13 +65,15 @@ def speeds() -> dict[str, list[float]]:
     train = Dataset.open(Path("data/prepared")).split("train")
     real, bare = learner(dice), learner(dice)
     bare.augment = lambda images: images
-    [resident] = batches(train, np.arange(BATCH), BATCH, CPU)
+    [resident] = batches(train, np.arange(BATCH), BATCH, Processes(CPU))
     found = defaultdict(list)
     for turn in range(ROUNDS + 1):  # the first warms up
         for way, one in (("a real epoch", real), ("one resident batch", bare)):
             order = dice.order.permutation(len(train))[: STEPS * BATCH]
             start = time.perf_counter()
-            one.learn(batches(train, order, BATCH, CPU) if one is real else [resident] * STEPS)
+            one.learn(
+                batches(train, order, BATCH, Processes(CPU)) if one is real else [resident] * STEPS
+            )
             if turn:
                 found[way].append(STEPS * BATCH / (time.perf_counter() - start))
         if turn:
@@ -103,7 +107,7 @@ def measure_memory(folder: Path, count: int) -> None:
     for start in range(0, count, BATCH):
         chosen = order[start : start + BATCH]
         labels = torch.from_numpy(chosen % 2)
-        one.learn([(torch.from_numpy(images.take(chosen)), labels)])
+        one.learn([Batch(torch.from_numpy(images.take(chosen)), labels, len(chosen))])
     status = Path(f"/proc/{psutil.Process().pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]
     print(int(line.split()[1]) / 1000)

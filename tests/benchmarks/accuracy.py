@@ -1,0 +1,202 @@
+"""The accuracy study: three recipes on two protocols, three draws of the splits each.
+
+python -m tests.benchmarks.accuracy           run what metrics/study.csv lacks, and print the table
+python -m tests.benchmarks.accuracy --drawn   draw and print what is there
+
+Each run is `dvc exp run --temp` as far as `evaluate`; a study that was interrupted goes on with the
+run that it was in. Nothing is chosen here: recipes and their parameters were settled on validation,
+and the decision threshold of `by threshold` is each run's own, the most accurate on its validation.
+
+published: a random split, 75 to 25, of which a tenth of all chooses. It leaks: near duplicates of
+test images are learned from. grouped: the same, but near duplicates stay together.
+"""
+
+import csv
+import io
+import statistics
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from typing import Any
+
+import dvc.api
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import vl_convert
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from stages.markdown import table
+from tests.stage import ROOT
+
+STUDY = ROOT / "metrics/study.csv"
+PICTURE = ROOT / ".github/pictures/accuracy.svg"
+PUBLISHED = 0.8842  # VGG-19, Deitsch et al. 2019, table 4
+FRACTIONS = ("prepare.test_fraction=0.25", "prepare.validation_fraction=0.1")
+PROTOCOLS = {
+    "published": (*FRACTIONS, "prepare.near_correlation=1.0"),  # no pair correlates more
+    "grouped": FRACTIONS,
+}
+RECIPES: dict[str, tuple[str, ...]] = {
+    "linear probe": ("train.freeze=8", "train.epochs=5", "train.lr=0.003"),
+    "default": (),
+    "best": (),
+}
+SEEDS = (0, 1, 2)
+POSITIVE = "probability_defective"
+KEYS = ("protocol", "recipe", "seed", "set")
+SCORES = ("accuracy", "balanced_accuracy", "roc_auc", "by_threshold", "leaked_accuracy")
+COLUMNS = (*KEYS, "images", *SCORES, "leaked_images", "seconds")
+
+
+def cells() -> list[dict[str, str]]:
+    """Return what identifies each run, the cheap recipes first."""
+    return [
+        {"protocol": protocol, "recipe": recipe, "seed": str(seed), "set": " ".join(words)}
+        for recipe, own in RECIPES.items()
+        for seed in SEEDS
+        for protocol, common in PROTOCOLS.items()
+        for words in [(*common, f"prepare.seed={seed}", f"train.seed={seed}", *own)]
+    ]
+
+
+def rows() -> list[dict[str, str]]:
+    """Return the runs that are done."""
+    if not STUDY.exists():
+        return []
+    return list(csv.DictReader(io.StringIO(STUDY.read_text(encoding="utf-8"))))
+
+
+def run(cell: dict[str, str]) -> dict[str, Any]:
+    """Run one experiment, or take it from DVC's cache of runs; return its row."""
+    name = f"study-{cell['protocol']}-{cell['recipe'].replace(' ', '-')}-{cell['seed']}"
+    start = time.monotonic()
+    words = [word for setting in cell["set"].split() for word in ("-S", setting)]
+    subprocess.run(["dvc", "exp", "remove", "-q", name], cwd=ROOT, check=False, capture_output=True)
+    subprocess.run(
+        ["dvc", "exp", "run", "--temp", "--name", name, *words, "evaluate"], cwd=ROOT, check=True
+    )
+    seconds = time.monotonic() - start
+    answers = csv.DictReader(io.StringIO(read(name, "plots/evaluate/predictions.csv").decode()))
+    return {**cell, **judge(list(answers), threshold(name)), "seconds": round(seconds)}
+
+
+def read(experiment: str, path: str) -> bytes:
+    """Return a file of an experiment, from git or from DVC's cache."""
+    with dvc.api.open(path, repo=str(ROOT), rev=experiment, mode="rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def threshold(experiment: str) -> float:
+    """Return the probability from which on `defective` is most often right on validation.
+
+    Of thresholds that are equally good, the one closest to 0.5.
+    """
+    file = io.BytesIO(read(experiment, "data/model/reference.parquet"))
+    rows = pq.read_table(file).to_pylist()
+    probability = np.array([row["probabilities"][0] for row in rows])  # of `defective`
+    actual = np.array([row["label"] == "defective" for row in rows])
+    candidates = np.linspace(0.05, 0.95, 91)
+    right = [np.mean((probability >= bound) == actual) for bound in candidates]
+    best = [bound for bound, share in zip(candidates, right, strict=True) if share == max(right)]
+    return float(min(best, key=lambda bound: abs(bound - 0.5)))
+
+
+def judge(answers: list[dict[str, str]], bound: float) -> dict[str, Any]:
+    """Score answers to test images; leaked are those with a near duplicate elsewhere."""
+    actual = np.array([row["actual"] == "defective" for row in answers])
+    predicted = np.array([row["predicted"] == "defective" for row in answers])
+    probability = np.array([float(row[POSITIVE]) for row in answers])
+    leaked = has_twin_elsewhere([row["pixel_sha256"] for row in answers])
+    found: dict[str, Any] = {
+        "images": len(answers),
+        "accuracy": np.mean(predicted == actual),
+        "balanced_accuracy": balanced_accuracy_score(actual, predicted),
+        "roc_auc": roc_auc_score(actual, probability),
+        "by_threshold": np.mean((probability >= bound) == actual),
+        "leaked_images": int(leaked.sum()),
+        "leaked_accuracy": np.mean((predicted == actual)[leaked]) if leaked.any() else "",
+    }
+    return {k: round(float(v), 4) if isinstance(v, float) else v for k, v in found.items()}
+
+
+def has_twin_elsewhere(test: list[str]) -> npt.NDArray[np.bool_]:
+    """Say of each test image whether one of its group, as prepare finds them, is not in test."""
+    samples = pq.read_table(ROOT / "data/prepared/samples.parquet").to_pylist()
+    groups = {row["pixel_sha256"]: row["group"] for row in samples}
+    elsewhere = {group for name, group in groups.items() if group and name not in set(test)}
+    return np.array([groups[name] in elsewhere for name in test])
+
+
+def summary(done: list[dict[str, str]]) -> str:
+    """Return the table of means over the draws, each with the least and the largest."""
+    found: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    for row in done:
+        found[row["recipe"], row["protocol"]].append(row)
+    lines = []
+    for (recipe, protocol), some in found.items():
+        scores = [_spread([float(row[name]) for row in some if row[name]]) for name in SCORES]
+        minutes = statistics.mean(float(row["seconds"]) for row in some) / 60
+        lines.append((recipe, protocol, str(len(some)), *scores, f"{minutes:.0f}"))
+    head = ("recipe", "split", "draws", "accuracy", "balanced accuracy", "ROC-AUC")
+    return table((*head, "by threshold", "images with a twin in train or val", "minutes"), lines)
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def draw(done: list[dict[str, str]]) -> None:
+    """Draw each run as a point, and the published figure as a line."""
+    accuracy = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False}}
+    points = {
+        "data": {"values": [{**row, "accuracy": float(row["accuracy"])} for row in done]},
+        "encoding": {
+            "x": {**accuracy, "title": "accuracy on test"},
+            "y": {"field": "protocol", "title": None},
+            "color": {"field": "protocol", "legend": None},
+        },
+        "layer": [
+            {"mark": {"type": "point", "filled": True, "size": 70, "opacity": 0.7}},
+            {"mark": {"type": "tick", "thickness": 3},
+             "encoding": {"x": {**accuracy, "aggregate": "mean"}}},
+        ],
+    }  # fmt: skip
+    line = {
+        "data": {"values": [{"accuracy": PUBLISHED}]},
+        "mark": {"type": "rule", "strokeDash": [4, 4]},
+        "encoding": {"x": accuracy},
+    }
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "background": "white",
+        "title": "Points: draws of the split; bars: means; dashed: published, 88.42 %",
+        "data": {"values": done},
+        "facet": {"row": {"field": "recipe", "title": None, "sort": list(RECIPES)}},
+        "spec": {"width": 420, "height": 60, "layer": [points, line]},
+    }
+    PICTURE.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+
+
+def main() -> None:
+    """Run what is missing; draw and print all."""
+    wanted = cells()
+    done = [row for row in rows() if {key: row[key] for key in KEYS} in wanted]
+    for cell in [] if "--drawn" in sys.argv else wanted:
+        if not any(cell.items() <= row.items() for row in done):
+            done.append({name: str(value) for name, value in run(cell).items()})
+            with STUDY.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(done)
+            print(summary(done), flush=True)
+    draw(done)
+    print(summary(done))
+
+
+if __name__ == "__main__":
+    main()
