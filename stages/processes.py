@@ -43,6 +43,8 @@ def launch() -> None:
             f"python {shlex.join(rest)}",
             flush=True,
         )
+    # else processes that start again may find the addresses of those before them, and wait for them
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     os.execvp(words[0], [*words, *rest])  # noqa: S606 - the user's own command
 
 
