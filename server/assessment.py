@@ -112,9 +112,9 @@ def _complete(columns: Columns, names: Collection[str]) -> tuple[Columns, int]:
 def _too_little(reference: Columns, current: Columns) -> str:
     if not reference:
         return "no column has values"
-    for side, columns in (("the reference has", reference), ("there are", current)):
+    for side, columns in (("reference", reference), ("current", current)):
         if _length(columns) < FEWEST:
-            return f"{side} {_length(columns)} rows, at least {FEWEST} are needed"
+            return f"{side} rows: {_length(columns)}, at least {FEWEST} are needed"
     return ""
 
 

@@ -193,7 +193,7 @@ def test_too_few_rows_alarm_nobody(workspace: Path, classifier: Classifier, tmp_
     log = log_of(tmp_path / "log", rows=9, model=classifier.name, brightness=9.0)
     found = drift(tmp_path, current=log, on_drift="fail")
     assert (found["alarm"], found["columns"]) == (False, {})
-    assert "nothing is judged: there are 9 rows, at least 10 are needed" in found["notes"]
+    assert "nothing is judged: current rows: 9, at least 10 are needed" in found["notes"]
     assert "9 rows" in (tmp_path / "drift.html").read_text()
 
 

@@ -126,7 +126,7 @@ def test_too_few_rows_are_said_and_a_broken_reference_is_no_end(
         reference.write_bytes((model.parent / "reference.parquet").read_bytes())
         verdicts = report(live).json()
     assert (verdicts["alarm"], verdicts["columns"]) == (False, {})
-    assert verdicts["notes"] == ["nothing is judged: there are 0 rows, at least 10 are needed"]
+    assert verdicts["notes"] == ["nothing is judged: current rows: 0, at least 10 are needed"]
 
 
 def test_a_server_that_ends_takes_its_report_along(model: Path, tmp_path: Path) -> None:
