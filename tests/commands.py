@@ -37,6 +37,7 @@ GPU = "needs an engine for containers and a GPU"
 CLOUD = "needs an account at Google"
 BUCKET = "needs a bucket: tests/test_remote.py, with an emulator"
 DRIFT = "runs drift: tests/test_pipeline.py"
+SEVERAL = "needs several GPUs: tests/test_processes.py, with several processes on CPUs"
 INSTALL = "downloads packages: CI does it before it can test"
 # run elsewhere, or nowhere; with the reason
 NOT_RUN = {
@@ -74,6 +75,10 @@ NOT_RUN = {
     "docker run --gpus all --shm-size 8g -v $PWD:/repo --user $(id -u):$(id -g) "
     "-v /mnt/checkpoints:/checkpoints -e TRAIN_CHECKPOINT_DIR=/checkpoints "
     "image-classification-pipeline dvc exp run -S train.epochs=30": GPU,
+    "TRAIN_LAUNCH='torchrun --nproc-per-node=8' dvc repro": SEVERAL,
+    "TRAIN_LAUNCH='torchrun --nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d "
+    "--rdzv-endpoint=HOST:29400 --rdzv-id=cars' dvc repro": SEVERAL,
+    "python -m tests.benchmarks.accuracy": "takes hours: tests/test_accuracy.py judges by its code",
     "gcloud logging sinks create predictions storage.googleapis.com/BUCKET --log-filter "
     "'resource.type=\"cloud_run_revision\" AND jsonPayload.image_sha256:*'": CLOUD,
     "dvc import-url gs://BUCKET/run.googleapis.com/stdout data/predictions-cloud": BUCKET,

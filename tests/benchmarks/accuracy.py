@@ -22,12 +22,11 @@ from typing import Any
 
 import dvc.api
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 import vl_convert
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from stages.markdown import table
+from tests.benchmarks.leakage import judge, most_accurate, near_duplicates
 from tests.stage import ROOT
 
 STUDY = ROOT / "metrics/study.csv"
@@ -40,11 +39,10 @@ PROTOCOLS = {
 }
 RECIPES: dict[str, tuple[str, ...]] = {
     "linear probe": ("train.freeze=8", "train.epochs=5", "train.lr=0.003"),
-    "default": (),
-    "best": (),
+    "fine-tuned, the default": (),
+    "fine-tuned, stem and first blocks frozen": ("train.freeze=3",),  # the best on validation
 }
 SEEDS = (0, 1, 2)
-POSITIVE = "probability_defective"
 KEYS = ("protocol", "recipe", "seed", "set")
 SCORES = ("accuracy", "balanced_accuracy", "roc_auc", "by_threshold", "leaked_accuracy")
 COLUMNS = (*KEYS, "images", *SCORES, "leaked_images", "seconds")
@@ -70,7 +68,8 @@ def rows() -> list[dict[str, str]]:
 
 def run(cell: dict[str, str]) -> dict[str, Any]:
     """Run one experiment, or take it from DVC's cache of runs; return its row."""
-    name = f"study-{cell['protocol']}-{cell['recipe'].replace(' ', '-')}-{cell['seed']}"
+    number = list(RECIPES).index(cell["recipe"])
+    name = f"study-{cell['protocol']}-{number}-{cell['seed']}"
     start = time.monotonic()
     words = [word for setting in cell["set"].split() for word in ("-S", setting)]
     subprocess.run(["dvc", "exp", "remove", "-q", name], cwd=ROOT, check=False, capture_output=True)
@@ -79,7 +78,8 @@ def run(cell: dict[str, str]) -> dict[str, Any]:
     )
     seconds = time.monotonic() - start
     answers = csv.DictReader(io.StringIO(read(name, "plots/evaluate/predictions.csv").decode()))
-    return {**cell, **judge(list(answers), threshold(name)), "seconds": round(seconds)}
+    scores = judge(list(answers), threshold(name), near_duplicates())
+    return {**cell, **scores, "seconds": round(seconds)}
 
 
 def read(experiment: str, path: str) -> bytes:
@@ -90,44 +90,11 @@ def read(experiment: str, path: str) -> bytes:
 
 
 def threshold(experiment: str) -> float:
-    """Return the probability from which on `defective` is most often right on validation.
-
-    Of thresholds that are equally good, the one closest to 0.5.
-    """
+    """Return the most accurate threshold on the validation of an experiment."""
     file = io.BytesIO(read(experiment, "data/model/reference.parquet"))
-    rows = pq.read_table(file).to_pylist()
+    rows = pq.read_table(file, columns=["label", "probabilities"]).to_pylist()
     probability = np.array([row["probabilities"][0] for row in rows])  # of `defective`
-    actual = np.array([row["label"] == "defective" for row in rows])
-    candidates = np.linspace(0.05, 0.95, 91)
-    right = [np.mean((probability >= bound) == actual) for bound in candidates]
-    best = [bound for bound, share in zip(candidates, right, strict=True) if share == max(right)]
-    return float(min(best, key=lambda bound: abs(bound - 0.5)))
-
-
-def judge(answers: list[dict[str, str]], bound: float) -> dict[str, Any]:
-    """Score answers to test images; leaked are those with a near duplicate elsewhere."""
-    actual = np.array([row["actual"] == "defective" for row in answers])
-    predicted = np.array([row["predicted"] == "defective" for row in answers])
-    probability = np.array([float(row[POSITIVE]) for row in answers])
-    leaked = has_twin_elsewhere([row["pixel_sha256"] for row in answers])
-    found: dict[str, Any] = {
-        "images": len(answers),
-        "accuracy": np.mean(predicted == actual),
-        "balanced_accuracy": balanced_accuracy_score(actual, predicted),
-        "roc_auc": roc_auc_score(actual, probability),
-        "by_threshold": np.mean((probability >= bound) == actual),
-        "leaked_images": int(leaked.sum()),
-        "leaked_accuracy": np.mean((predicted == actual)[leaked]) if leaked.any() else "",
-    }
-    return {k: round(float(v), 4) if isinstance(v, float) else v for k, v in found.items()}
-
-
-def has_twin_elsewhere(test: list[str]) -> npt.NDArray[np.bool_]:
-    """Say of each test image whether one of its group, as prepare finds them, is not in test."""
-    samples = pq.read_table(ROOT / "data/prepared/samples.parquet").to_pylist()
-    groups = {row["pixel_sha256"]: row["group"] for row in samples}
-    elsewhere = {group for name, group in groups.items() if group and name not in set(test)}
-    return np.array([groups[name] in elsewhere for name in test])
+    return most_accurate(probability, np.array([row["label"] == "defective" for row in rows]))
 
 
 def summary(done: list[dict[str, str]]) -> str:
