@@ -18,6 +18,7 @@ from server.snapshot import snapshot
 from tests.drawing import photograph
 from tests.live import Live, serve
 from tests.stage import ROOT
+from tests.test_drift import drift
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("nginx") and "CI" not in os.environ,
@@ -156,3 +157,9 @@ def test_a_rolling_restart_under_load_loses_no_request_and_no_row(
     together = ids(target)
     assert len(set(together)) == rows
     assert set(load.answered) <= set(together)
+
+    reference = model.parent / "reference.parquet"
+    for current in (log, target.parent):  # the folder that both wrote to, and its snapshot
+        found = drift(tmp_path / "drift", current=current, model=model, reference=reference)
+        assert found["current_rows"] == rows
+        assert found["alarm"]  # they were asked about one photograph alone
