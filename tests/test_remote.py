@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from server.classifier import Classifier
 from tests import clone
 from tests.bucket import BUCKET, Emulator, answering, emulate
-from tests.clone import call, git
+from tests.clone import add_page, call, git
 from tests.drawing import draw_folder
 from tests.live import serve
 from tests.test_bucket import ANONYMOUS
+from tests.test_drift import log_of
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,24 @@ def test_raw_images_of_a_bucket_are_imported_and_updated(
     emulator.upload("raw/disc/late.jpg", (source / "disc/disc-000.jpg").read_bytes())
     call(folder, "dvc", "update", "data/cars.dvc")
     assert (folder / "data/cars/disc/late.jpg").is_file()
+
+
+def test_a_log_in_the_bucket_is_judged_in_a_fresh_clone(
+    pushed: Path, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pushed)  # its reference is what the rows are drawn from
+    folder = checkout(pushed, tmp_path / "clone")
+    add_page(folder)
+    name = Classifier(pushed / "data/model/model.onnx").name
+    log = (log_of(tmp_path / "log", rows=60, model=name) / "predictions.jsonl").read_bytes()
+    half = log.index(b"\n", len(log) // 2) + 1
+    for number, part in enumerate((log[:half], log[half:])):  # of two servers
+        address = emulator.upload(f"log/2026-11-24-{number}.jsonl", part)
+    where = address.rpartition("/")[0]
+    call(folder, "make", "-o", ".venv/.installed", "judge-log", f"LOG_URL={where}")
+    found = json.loads((folder / "metrics/drift.json").read_text())
+    assert (found["current_rows"], found["judged_rows"]) == (60, 60)
+    assert git(folder, "diff", "--name-only", "--", "params.yaml") == "params.yaml\n"
 
 
 def failing(folder: Path, *command: str) -> str:
