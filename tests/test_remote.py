@@ -119,6 +119,21 @@ def test_a_log_in_the_bucket_is_judged_in_a_fresh_clone(
     assert git(folder, "diff", "--name-only", "--", "params.yaml") == "params.yaml\n"
 
 
+@pytest.mark.slow
+def test_a_retraining_is_pushed_for_others_to_apply(pushed: Path, tmp_path: Path) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    add_page(folder)
+    asked = ("NAME=again", "SET=train.epochs=1 train.lr=0.02")
+    call(folder, "make", "-o", ".venv/.installed", "retrain", *asked)
+    assert "again" in call(pushed, "dvc", "exp", "list")
+    other = checkout(pushed, tmp_path / "other")
+    call(other, "dvc", "exp", "pull", "origin", "again")
+    call(other, "dvc", "exp", "apply", "again")
+    assert "epochs: 1\n" in (other / "params.yaml").read_text()
+    model = Path("data/model/model.onnx")
+    assert (other / model).read_bytes() == (folder / model).read_bytes()
+
+
 def failing(folder: Path, *command: str) -> str:
     """Run a command, which must fail; return what it says."""
     with pytest.raises(AssertionError) as failed:
