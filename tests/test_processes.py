@@ -25,6 +25,9 @@ from tests.test_interrupted import saved
 
 CPU = torch.device("cpu")
 TWO = "torchrun --nproc-per-node=2"
+# their names lead two network namespaces nowhere, so addresses and roles are said
+FIRST = "--rdzv-conf=is_host=1 --local-addr=10.99.0.1"
+SECOND = "--rdzv-conf=is_host=0 --local-addr=10.99.0.2"
 # no batch norm, which sees a process's part alone on the CPU; nothing drawn but the order. Of 36
 # images the last batch of 7 is one of 1, and joins the one before; two batches are a step.
 EQUAL = {
@@ -198,19 +201,17 @@ def machines() -> Iterator[list[tuple[str, ...]]]:
 def test_two_machines_train_together_by_the_line_that_the_first_prints(
     built: Path, alone: Path, tmp_path: Path
 ) -> None:
-    meet = (
-        "--rdzv-backend=c10d --rdzv-endpoint=10.99.0.1:29400 --rdzv-id=one --local-addr=10.99.0.1"
-    )
-    launch = f"torchrun --nnodes=2 --nproc-per-node=1 {meet}"
+    meet = "--rdzv-backend=c10d --rdzv-endpoint=10.99.0.1:29400 --rdzv-id=one"
+    launch = f"torchrun --nnodes=2 --nproc-per-node=1 {meet} {FIRST}"
     prepared = built / "data/prepared"
     with machines() as (here, there):
         first = start(tmp_path / "first", prepared, launch, inside=here, **EQUAL)
         assert first.stdout is not None
         line = first.stdout.readline()
         assert line.startswith("train: on each other machine: ")
-        said = line.removeprefix("train: on each other machine: ").replace(
-            "--local-addr=10.99.0.1", "--local-addr=10.99.0.2"
-        )
+        said = line.removeprefix("train: on each other machine: ")
+        assert FIRST in said
+        said = said.replace(FIRST, SECOND)
         (tmp_path / "second").mkdir()
         second = subprocess.Popen(
             [*there, "sh", "-c", said],
