@@ -3,9 +3,17 @@ from pathlib import Path
 import pytest
 
 from server.classifier import Classifier
-from tests.clone import make_origin, run_in_a_clone
+from tests.clone import change_in_a_copy, make_origin, run_in_a_clone
 from tests.drawing import draw_folder
 from tests.stage import run_stage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share tests out by file, those that need the finished clone together, and these first."""
+    for item in items:
+        clone = "finished" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("clone" if clone else item.path.stem))
+    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +70,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of it in which all of the pipeline has run; tests write to copies."""
     return run_in_a_clone(origin, tmp_path_factory.mktemp("finished") / "clone")
+
+
+@pytest.fixture(scope="session")
+def changed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with `main`, and `lr`, which differs in one parameter; tests write to copies."""
+    return change_in_a_copy(finished, tmp_path_factory.mktemp("changed") / "copy")

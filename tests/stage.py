@@ -14,7 +14,13 @@ ROOT = Path(__file__).parent.parent
 PARAMS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params.yaml").read_text())
 TINY = {
     "prepare": {"image_size": 64, "validation_fraction": 0.25, "test_fraction": 0.25},
-    "train": {"architecture": "test_resnet", "weights": "none", "epochs": 3, "lr": 0.01},
+    "train": {
+        "architecture": "test_resnet",
+        "weights": "none",
+        "epochs": 3,
+        "batch_size": 8,
+        "lr": 0.01,
+    },
 }
 MODULES = {"export": "export_onnx"}
 

@@ -28,6 +28,7 @@ from tests.stage import run_stage
 
 MODEL = Path("data/model/model.onnx")
 CHECKPOINT = Path("data/checkpoint")
+LARGER = ("efficientnet_b0", "mobilenetv3_small_050", "convnext_atto")
 
 
 def trained_graph() -> Graph:
@@ -216,7 +217,13 @@ def test_it_abstains_below_the_threshold_and_nowhere_else(
 
 
 @pytest.mark.parametrize(
-    "architecture", ["resnet18", "efficientnet_b0", "mobilenetv3_small_050", "convnext_atto"]
+    "architecture",
+    [
+        "test_efficientnet",
+        "test_convnext",
+        "resnet18",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER),
+    ],
 )
 def test_each_family_goes_through_export_parity_and_int8(
     workspace: Path, tmp_path: Path, architecture: str, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,10 @@ import httpx2
 import psutil
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.artefact import write_pixel_artefact
+from tests.browser import browser
 from tests.drawing import draw_folder, photograph
 from tests.live import Live, serve
 from tests.stage import ROOT
@@ -88,6 +90,26 @@ def test_the_page_may_run_its_own_scripts_and_neither_load_nor_send(live: Live) 
     assert "allow-same-origin" not in policy
     assert page.headers["content-type"].startswith("text/html")
     assert "brightness" in page.text
+
+
+REFUSED = """async url => {
+    const refused = []
+    addEventListener('securitypolicyviolation', event => refused.push(event.effectiveDirective))
+    await fetch(url, {mode: 'no-cors'}).catch(() => {})
+    const image = new Image()
+    await new Promise(done => { image.onload = image.onerror = done; image.src = url })
+    return refused
+}"""
+
+
+def test_in_a_browser_the_page_draws_and_can_neither_load_nor_send(live: Live) -> None:
+    report(live)
+    with browser() as chromium:
+        page = chromium.new_page(extra_http_headers=KEY)
+        page.goto(f"{live.url}/monitoring")
+        expect(page.get_by_text("brightness").first).to_be_visible(timeout=30_000)
+        assert page.evaluate("self.origin") == "null"
+        assert page.evaluate(REFUSED, f"{live.url}/health") == ["connect-src", "img-src"]
 
 
 def test_a_report_is_kept(live: Live) -> None:

@@ -58,8 +58,11 @@ def test_a_full_disk_stops_no_answer(model: Path, tmp_path: Path) -> None:
         assert "No space left" in ask.get("/health").json()["log"]["problem"]
 
 
-def test_every_answered_id_is_in_the_log_after_kill_9(model: Path, tmp_path: Path) -> None:
-    """Fifty servers, each killed under load at another moment."""
+@pytest.mark.parametrize("servers", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_every_answered_id_is_in_the_log_after_kill_9(
+    model: Path, tmp_path: Path, servers: int
+) -> None:
+    """Servers, each killed under load at another moment."""
 
     def one_round(number: int) -> tuple[set[str], set[str]]:
         folder = tmp_path / str(number)
@@ -89,7 +92,7 @@ def test_every_answered_id_is_in_the_log_after_kill_9(model: Path, tmp_path: Pat
 
     image = photograph()
     with ThreadPoolExecutor(2) as pool:
-        rounds = list(pool.map(one_round, range(50)))
+        rounds = list(pool.map(one_round, range(servers)))
     for answered, logged in rounds:
         assert answered <= logged
-    assert sum(len(answered) for answered, _ in rounds) > 200
+    assert sum(len(answered) for answered, _ in rounds) > 4 * servers
