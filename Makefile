@@ -61,7 +61,7 @@ pull push: install ## fetch or store outputs, where a remote is configured
 	else echo "make $@: no DVC remote is configured (dvc remote add -d NAME gs://BUCKET/PATH)"; fi
 
 test: install lint check-lock ## all checks and tests, on two cores; COVERAGE=--cov measures that, too
-	@OMP_NUM_THREADS=1 pytest -m "not slow" --numprocesses 2 --dist loadgroup $(COVERAGE)
+	@OMP_NUM_THREADS=1 pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
 
 test-slow: install ## what takes minutes: a soak, fuzzing, twenty shutdowns under load
 	@pytest -m slow -rP --timeout=1800

@@ -5,6 +5,7 @@ python -m stages.report --base main --head HEAD
 Reads what is in git alone, so it needs neither data nor a network.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -29,12 +30,9 @@ def main(
 ) -> None:
     """Say what a change of code, data or parameters did to the model."""
     before, after = Revision(base), Revision(head)
-    with whole(output) as folder:
+    with whole(output) as folder, ThreadPoolExecutor(1) as pool:
         folder.mkdir()
-        try:
-            plots, undrawn = draw(before, after, folder), ""
-        except UserError as error:  # say, a template that one of them had and the workspace has not
-            plots, undrawn = [], f" ({error})"
+        drawing = pool.submit(draw, before, after, folder)  # one core draws, the other compares
         parts = [
             f"# {before.label} → {after.label}",
             *verdict(before, after),
@@ -47,10 +45,17 @@ def main(
             "## Data, splits and drift",
             changed_data(before, after),
             "## Plots",
-            f"As PNG and SVG beside this report: {', '.join(plots) or 'none'}{undrawn}.",
+            _drawn(drawing),
         ]
         (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(f"report: {output / 'report.md'}, {len(plots)} plots beside it")
+    print(f"report: {output / 'report.md'}")
+
+
+def _drawn(drawing: Future[list[str]]) -> str:
+    try:
+        return f"As PNG and SVG beside this report: {', '.join(drawing.result()) or 'none'}."
+    except UserError as error:  # say, a template that one of them had and the workspace has not
+        return f"As PNG and SVG beside this report: none ({error})."
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def add_page(folder: Path) -> None:
 
 
 def make_origin(folder: Path) -> Path:
-    """Fill an empty folder; its images are drawn, and versioned by DVC."""
+    """Fill a new folder; its images are drawn, and versioned by DVC."""
     for name in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -66,26 +66,4 @@ def run_in_a_clone(origin: Path, folder: Path) -> Path:
     add_page(folder)
     shutil.copytree(origin / "data/shapes", folder / "data/shapes")
     call(folder, "dvc", "repro", "-f")
-    return folder
-
-
-def change(folder: Path, name: str, old: str, new: str) -> None:
-    """Replace what a file has once."""
-    file = folder / name
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))
-
-
-def change_in_a_copy(finished: Path, folder: Path) -> Path:
-    """Copy a clone that has results; a branch `lr` beside `main` has those of another parameter."""
-    shutil.copytree(finished, folder, symlinks=True)
-    git(folder, "branch", "-M", "main")
-    git(folder, "add", "metrics", "plots", "dvc.lock")
-    git(folder, "commit", "-qm", "results")
-    git(folder, "checkout", "-qb", "lr")
-    change(folder, "params.yaml", "\n  lr: 0.01\n", "\n  lr: 0.0001\n")
-    call(folder, "dvc", "repro", "-q")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "lr")
     return folder

@@ -1,18 +1,17 @@
+import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from server.classifier import Classifier
-from tests.clone import change_in_a_copy, make_origin, run_in_a_clone
+from tests.clone import make_origin, run_in_a_clone
 from tests.drawing import draw_folder
 from tests.stage import run_stage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share tests out by file, those that need the finished clone together, and these first."""
-    for item in items:
-        clone = "finished" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("clone" if clone else item.path.stem))
+    """Put what needs the finished clone first: it takes longest."""
     items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
 
 
@@ -61,18 +60,26 @@ def classifier(model: Path) -> Classifier:
 
 
 @pytest.fixture(scope="session")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all workers of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def origin(shared: Path) -> Path:
     """A repository with tiny images and parameters; tests write to copies."""
-    return make_origin(tmp_path_factory.mktemp("origin"))
+    with FileLock(shared / "origin.lock"):
+        return made(shared / "origin") or make_origin(shared / "origin")
 
 
 @pytest.fixture(scope="session")
-def finished(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(origin: Path, shared: Path) -> Path:
     """A clone of it in which all of the pipeline has run; tests write to copies."""
-    return run_in_a_clone(origin, tmp_path_factory.mktemp("finished") / "clone")
+    with FileLock(shared / "finished.lock"):
+        return made(shared / "finished") or run_in_a_clone(origin, shared / "finished")
 
 
-@pytest.fixture(scope="session")
-def changed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with `main`, and `lr`, which differs in one parameter; tests write to copies."""
-    return change_in_a_copy(finished, tmp_path_factory.mktemp("changed") / "copy")
+def made(folder: Path) -> Path | None:
+    """Return the folder if another worker has made it."""
+    return folder if folder.exists() else None

@@ -82,7 +82,7 @@ def test_every_answered_id_is_in_the_log_after_kill_9(
                 thread.start()
             while not answered:
                 time.sleep(0.001)
-            time.sleep(0.003 * number)
+            time.sleep(0.15 * number / servers)
             live.stop(signal.SIGKILL)
             for thread in threads:
                 thread.join()

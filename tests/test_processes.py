@@ -107,6 +107,7 @@ def test_two_processes_are_one_with_the_same_batch(
     compare(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_starts_again_and_the_end_is_the_same(built: Path, tmp_path: Path) -> None:
     drawn = {"epochs": 12, "dropout": 0.3, "ema": 0.9, "mixup": 0.2, "batch_size": 8}
     prepared, ends = built / "data/prepared", []

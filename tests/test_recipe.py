@@ -67,7 +67,7 @@ def base(built: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
         ("flip", "none"),
         ("quarter_turns", False),
         ("rotation", 20.0),
-        ("batch_size", 8),
+        ("batch_size", 16),
         ("seed", 1),
     ],
 )

@@ -10,27 +10,40 @@ import pytest
 import yaml
 
 from tests.browser import browser
-from tests.clone import ENVIRONMENT, call, change, git
+from tests.clone import ENVIRONMENT, call, git
 
 OFFLINE = {**ENVIRONMENT, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
 
+def change(folder: Path, name: str, old: str, new: str) -> None:
+    file = folder / name
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
 @pytest.fixture(scope="module")
-def repository(changed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Beside `main` and `lr`: `empty` has no results, `data` another test set."""
+def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Branches: `empty` has no results, `main` has, `lr` has others, `data` another test set."""
     folder = tmp_path_factory.mktemp("repository") / "copy"
-    shutil.copytree(changed, folder, symlinks=True)
-    git(folder, "checkout", "-q", "--detach", "main")
+    shutil.copytree(finished, folder, symlinks=True)
+    git(folder, "branch", "-M", "main")
     git(folder, "rm", "-rq", "--cached", "metrics", "plots", "dvc.lock")
     git(folder, "commit", "-qm", "empty")
     git(folder, "tag", "empty")
-    git(folder, "reset", "-q", "--hard", "main")
-    git(folder, "checkout", "-qb", "data", "main")
+    git(folder, "add", "metrics", "plots", "dvc.lock")
+    git(folder, "commit", "-qm", "results")
+    git(folder, "checkout", "-qb", "data")
     change(folder, "params.yaml", "image_size: 64", "image_size: 48")
     table = folder / "plots/evaluate/predictions.csv"
     table.write_text(re.sub(r'^"[0-9a-f]{8}', '"ffffffff', table.read_text(), flags=re.MULTILINE))
     git(folder, "commit", "-qam", "data")
-    git(folder, "checkout", "-q", "lr")
+    git(folder, "checkout", "-q", "main")
+    git(folder, "checkout", "-qb", "lr")
+    change(folder, "params.yaml", "lr: 0.01", "lr: 0.0001")
+    call(folder, "dvc", "repro", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "lr")
     return folder
 
 

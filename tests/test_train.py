@@ -111,11 +111,15 @@ def test_a_mistake_is_one_line_and_no_checkpoint(
     assert not (tmp_path / "train.json").exists()
 
 
-def test_the_page_to_watch_a_run_by_is_there_and_anew(workspace: Path) -> None:
+def test_the_page_to_watch_a_run_by_is_there_and_anew(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert train(tmp_path, prepared=workspace / "data/prepared") == 0
     page = Path("data/timings/train/report.html").read_text()
     for name in ("train/loss", "validation/accuracy", "gradient_norm", "images_per_second"):
         assert name.rpartition("/")[2] in page
-    assert all(norm > 0 for norm in curve(Path("plots/train"), "gradient_norm"))
+    assert all(norm > 0 for norm in curve(tmp_path / "curves", "gradient_norm"))
 
 
 def test_profiling_prints_where_the_time_goes_and_trains_nothing(
@@ -126,7 +130,7 @@ def test_profiling_prints_where_the_time_goes_and_trains_nothing(
         assert train(tmp_path, prepared=workspace / "data/prepared", profile=True) == 0
     printed = capsys.readouterr().out
     assert "convolution" in printed
-    assert re.search(r"8 steps of 32 images in .* of it waiting for data", printed)
+    assert re.search(r"8 steps of 8 images in .* of it waiting for data", printed)
     trace = json.loads((tmp_path / "data/timings/train/trace.json").read_text())
     assert len(trace["traceEvents"]) > 100
     assert not (tmp_path / "checkpoint").exists()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.clone import ENVIRONMENT, call, change, git
+from tests.clone import ENVIRONMENT, call, git
 from tests.stage import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
@@ -54,12 +54,14 @@ def test_the_experiment_runs_make_targets_and_comments_once() -> None:
     "ours", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["ours", "a fork's"]
 )
 def test_the_steps_of_the_experiment_run_on_a_changed_branch(
-    changed: Path, tmp_path: Path, ours: bool
+    finished: Path, tmp_path: Path, ours: bool
 ) -> None:
-    folder = Path(shutil.copytree(changed, tmp_path / "clone", symlinks=True))
-    git(folder, "checkout", "-q", "main")
+    folder = Path(shutil.copytree(finished, tmp_path / "clone", symlinks=True))
+    git(folder, "add", "-A", "metrics", "plots", "dvc.lock")
+    git(folder, "commit", "-qm", "base")
     git(folder, "branch", "base")
-    change(folder, "params.yaml", "\n  lr: 0.01\n", "\n  lr: 0.0001\n")
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("rate: 0.05", "rate: 0.2"))
     git(folder, "commit", "-qam", "change")
     if ours:
         call(folder, "dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
@@ -88,7 +90,7 @@ def test_the_steps_of_the_experiment_run_on_a_changed_branch(
             assert done.returncode == 0, (step, done.stdout, done.stderr)
     report = (folder / "data/reports/pull-request/report.md").read_text()
     assert report.startswith("# base (")
-    assert "| `train.lr` | 0.01 | 0.0001 |" in report
+    assert "| `drift.false_alarm_rate` | 0.05 | 0.2 |" in report
     assert (tmp_path / "summary.md").read_text() == report
     assert (tmp_path / "said").exists() == ours
     if ours:

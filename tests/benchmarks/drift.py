@@ -6,6 +6,7 @@ The log has rows of this repository's artefact, drawn from its validation table,
 has changed. Memory is the peak resident memory of the stage's process.
 """
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -116,18 +117,22 @@ class Reports:
 
 
 def cost(live: Live, file: Path, connections: int) -> list[str]:
-    """Return the p99 without and with reports, in turns, and their ratio."""
+    """Return the p99 without and with reports, in turns, their ratio, and that of quiet ones."""
     url, quiet, busy, made = f"{live.url}/predict", [], [], 0
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS + 1):
         while live.client.get("/monitoring.json").status_code == 503:
             time.sleep(0.2)  # the last one is still being made
         quiet.append(load(url, file, connections=connections, seconds=SECONDS).p99)
-        with Reports(live) as reports:
-            busy.append(load(url, file, connections=connections, seconds=SECONDS).p99)
-        made += reports.made
-    ratio = statistics.median(b / q for q, b in zip(quiet, busy, strict=True))
+        if turn < ROUNDS:
+            with Reports(live) as reports:
+                busy.append(load(url, file, connections=connections, seconds=SECONDS).p99)
+            made += reports.made
+    between = list(itertools.pairwise(quiet))
+    added = [2 * p99 / (q + r) - 1 for p99, (q, r) in zip(busy, between, strict=True)]
+    noise = statistics.median(abs(r / q - 1) for q, r in between)
     before, after = statistics.median(quiet), statistics.median(busy)
-    return [str(connections), f"{before:.1f}", f"{after:.1f}", f"{ratio - 1:+.1%}", str(made)]
+    percent = f"{statistics.median(added):+.1%} ({min(added):+.0%} to {max(added):+.0%})"
+    return [str(connections), f"{before:.1f}", f"{after:.1f}", percent, f"{noise:.1%}", str(made)]
 
 
 def main() -> None:
@@ -140,7 +145,7 @@ def main() -> None:
         settings = {"PROVIDER": "cpu", "MONITORING_AGE": "1"}
         settings["REFERENCE"] = str(MODEL.parent / "reference.parquet")
         table = Table("connections", "p99 ms, quiet", "while reports are made", "limit +5 %",
-                      "reports made")  # fmt: skip
+                      "two quiet ones differ by", "reports made")  # fmt: skip
         with serve(folder / "live", MODEL, **settings) as live:
             for connections in (SOME, ALL):
                 table.add_row(*cost(live, medium, connections))
