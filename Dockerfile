@@ -50,7 +50,7 @@ RUN python3 -m venv --without-pip /opt/venv \
         pip --python /opt/venv/bin/python install --quiet \
             --no-deps --require-hashes -r "/locks/requirements-$extra.lock" || exit; \
     done \
-    && find /opt/venv -type d -name tests -prune -exec rm -r {} +
+    && find /opt/venv -type d -name tests ! -path '*/evidently/*' -prune -exec rm -r {} +
 
 FROM base AS server-cpu-packages
 ARG EXTRAS=gs
@@ -60,7 +60,7 @@ RUN python3 -m venv --without-pip /opt/venv \
         pip --python /opt/venv/bin/python install --quiet \
             --no-deps --require-hashes -r "/locks/requirements-$extra.lock" || exit; \
     done \
-    && find /opt/venv -type d -name tests -prune -exec rm -r {} +
+    && find /opt/venv -type d -name tests ! -path '*/evidently/*' -prune -exec rm -r {} +
 
 
 # ---- what both servers are, but for packages and code --------------------------------------------

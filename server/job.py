@@ -1,10 +1,8 @@
-"""What `/monitoring` asks of `server.report`, and where it finds the answer."""
+"""What `/monitoring` asks of `server.report`."""
 
 from dataclasses import dataclass
 
 SCRIPT = "server.report"
-PAGE = "page.html"
-VERDICTS = "verdicts.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ at a time, and it is kept for a while.
 import asyncio
 import os
 import sys
-import tempfile
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from server.classifier import Classifier
-from server.job import PAGE, SCRIPT, VERDICTS, Job
+from server.job import SCRIPT, Job
 from server.json_response import Json
 from server.metrics import Metrics
 from server.prediction import Prediction
@@ -118,31 +117,29 @@ class Monitoring:
             )
 
     async def _make(self) -> Report:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            await self._run(folder)
-            page, verdicts = (folder / PAGE).read_bytes(), (folder / VERDICTS).read_bytes()
+        verdicts, page = (await self._run()).split(b"\n", 1)
         found = orjson.loads(verdicts)
         self.metrics.report_drifted.set(found["share_drifted"])
         age = self.settings.monitoring_age
         kept = age if found["columns"] else min(age, UNJUDGED)
         return Report(page=page, verdicts=found, until=time.monotonic() + kept)
 
-    async def _run(self, folder: Path) -> None:
+    async def _run(self) -> bytes:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", SCRIPT, str(folder),
-            env=_environment(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+            sys.executable, "-m", SCRIPT,
+            env=_environment(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             async with asyncio.timeout(PATIENCE):
-                _, complaint = await process.communicate(self._job())
+                answer, complaint = await process.communicate(self._job())
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode:
             raise RuntimeError(complaint.decode(errors="replace")[-2000:])
+        return answer
 
     def _job(self) -> bytes:
         job = Job(

@@ -1,7 +1,8 @@
-"""`python -m server.report FOLDER`: what `/monitoring` shows, made in a process of its own.
+"""`python -m server.report`: what `/monitoring` shows, made in a process of its own.
 
-On stdin comes a line with the job, then the rows where the log is no folder. `page.html` and
-`verdicts.json` are left in FOLDER. The process gives way to the server in all it does.
+On stdin comes a line with the job, then the rows where the log is no folder. A line with the
+verdicts goes to stdout, then the page: no file is written, for there may be nowhere to write to.
+The process gives way to the server in all it does.
 """
 
 import os
@@ -12,12 +13,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from server.job import PAGE, VERDICTS, Job
+from server.job import Job
 from server.rows import CLASS, NUMBERS, Columns, Rows, last_lines, log_files
 
 
-def make(job: Job, lines: list[bytes], folder: Path) -> None:
-    """Write the page and the verdicts."""
+def make(job: Job, lines: list[bytes]) -> tuple[bytes, bytes]:
+    """Return the verdicts, in a line of JSON, and the page."""
     from server.assessment import assess
 
     if job.log:
@@ -33,8 +34,7 @@ def make(job: Job, lines: list[bytes], folder: Path) -> None:
         **found.to_json(),
     }
     verdicts["notes"] = notes + found.notes
-    (folder / PAGE).write_text(found.page, encoding="utf-8")
-    (folder / VERDICTS).write_bytes(orjson.dumps(verdicts))
+    return orjson.dumps(verdicts), found.page.encode()
 
 
 def _reference(path: str) -> Columns:
@@ -52,8 +52,10 @@ def main() -> int:
     if hasattr(os, "SCHED_IDLE"):  # Linux: run where nobody else wants to, and leave at once
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # and do not follow them around
-    job, *lines = sys.stdin.buffer.read().splitlines()
-    make(Job(**orjson.loads(job)), lines, Path(sys.argv[1]))
+    with os.fdopen(os.dup(1), "wb") as answer:
+        os.dup2(2, 1)  # what libraries may print is no part of the answer
+        job, *lines = sys.stdin.buffer.read().splitlines()
+        answer.write(b"\n".join(make(Job(**orjson.loads(job)), lines)))
     return 0
 
 

@@ -54,20 +54,22 @@ def buildah(*words: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def image() -> str:
-    """The image's id."""
+@contextmanager
+def built(*words: str) -> Iterator[Path]:
+    """Build the image; yield its root file system."""
     other = ["--build-arg", f"BASE_IMAGE={BASE}"] if BASE else []
     trust = ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", "--env", f"PIP_CERT={CERTIFICATES}"]
-    return buildah("build", "--network=host", *other, *trust, "--target=server-cpu", ".")
-
-
-@pytest.fixture(scope="module")
-def root(image: str) -> Iterator[Path]:
-    """Its root file system."""
+    image = buildah("build", "--network=host", *other, *trust, *words, "--target=server-cpu", ".")
     container = buildah("from", image)
     yield Path(buildah("mount", container))
     buildah("rm", container)
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """The image as the README builds it."""
+    with built() as root:
+        yield root
 
 
 @contextmanager
@@ -121,3 +123,19 @@ def test_it_is_small_and_has_no_torch(root: Path) -> None:
     size = sum(path.lstat().st_size for path in files if not path.is_symlink()) / 1e6
     print(f"server-cpu: {size:.0f} MB above its base, limit {LIMIT}")
     assert size <= LIMIT
+
+
+def test_with_monitoring_a_report_is_made_where_nothing_is_writable(model: Path) -> None:
+    with built("--build-arg=EXTRAS=gs monitoring") as root:
+        shutil.copy(model, root / "srv/data/tiny.onnx")
+        shutil.copy(model.parent / "reference.parquet", root / "srv/data")
+        with running(root) as (address, _, _):
+            for _ in range(12):
+                httpx2.post(f"{address}/predict", content=photograph()).raise_for_status()
+            for _ in range(120):
+                answer = httpx2.get(f"{address}/monitoring.json")
+                if answer.status_code != 503:
+                    break
+                time.sleep(1)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["judged_rows"] == 12
