@@ -96,6 +96,8 @@ def running(root: Path) -> Iterator[tuple[str, subprocess.Popen[str], int]]:
     finally:
         process.kill()
         process.wait(20)
+        if process.stdout:
+            process.stdout.close()
 
 
 def test_it_answers_as_nobody_where_nothing_is_writable_and_ends_at_sigterm(
