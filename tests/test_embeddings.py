@@ -32,7 +32,7 @@ def test_no_change_alarms_in_about_the_wanted_share_of_runs(reference: int, curr
         for seed in range(60)
     ]
     print(f"{np.mean(found):.1%} of {len(found)} runs alarm, where 20% should")
-    assert 0.08 < np.mean(found) < 0.35  # four deviations of 60 draws either way are 0.21
+    assert 0.1 < np.mean(found) < 0.35  # two deviations of 60 draws below, three above
 
 
 def test_other_shares_of_the_same_kinds_alarm() -> None:
