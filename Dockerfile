@@ -42,6 +42,7 @@ CMD ["dvc", "repro"]
 
 # ---- the packages of a server, without pip -------------------------------------------------------
 # EXTRAS: gs (SERVER_MODEL=gs://...) and monitoring (the route /monitoring), with a space between.
+# What packages bring to test themselves stays out; in Evidently `tests` is a part of it.
 FROM base AS server-packages
 ARG EXTRAS=gs
 COPY server/*.lock /locks/

@@ -53,9 +53,10 @@ def main(
 
 def _drawn(drawing: Future[list[str]]) -> str:
     try:
-        return f"As PNG and SVG beside this report: {', '.join(drawing.result()) or 'none'}."
+        said = ", ".join(drawing.result()) or "none"
     except UserError as error:  # say, a template that one of them had and the workspace has not
-        return f"As PNG and SVG beside this report: none ({error})."
+        said = f"none ({error})"
+    return f"As PNG and SVG beside this report: {said}."
 
 
 if __name__ == "__main__":
