@@ -35,6 +35,7 @@ def test_no_change_alarms_in_about_the_wanted_share_of_runs(reference: int, curr
     assert 0.1 < np.mean(found) < 0.35  # two deviations of 60 draws below, three above
 
 
-def test_other_shares_of_the_same_kinds_alarm() -> None:
-    other = embeddings(522, 1, shares=(0.1, 0.3, 0.6))
+def test_a_kind_that_was_not_there_alarms() -> None:
+    other = embeddings(522, 1) + np.float32(4) * np.abs(MIXING[5])
     assert alarms(embeddings(385, 0), other, 0.05)
+    assert not alarms(embeddings(385, 0), embeddings(522, 1), 0.05)
