@@ -5,6 +5,7 @@ Only imported by what runs in a process of its own: importing Evidently takes 5 
 
 import gc
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from server.thresholds import Allowed
 
 NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted when below the threshold
 CATEGORY_TEST = "jensenshannon"  # a distance, 0 to 1: drifted when above the threshold
+TURN = threading.RLock()  # the filters of warnings belong to all threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +43,26 @@ class Verdict:
 def quietly() -> Iterator[None]:
     """Let Evidently report nothing home, nor warn of its own internals."""
     os.environ["DO_NOT_TRACK"] = "1"
-    with warnings.catch_warnings():
+    with TURN, warnings.catch_warnings():
         # deprecations at its import, and correlations of constant columns that nobody asked for
         warnings.simplefilter("ignore")
         gc.disable()  # a fifth of the import's 5 s would go into a search for garbage
         try:
             import evidently  # noqa: F401
         finally:
+            gc.freeze()  # nor at the end of the process, where that takes 2 s and frees nothing
             gc.enable()
         yield
+
+
+def import_ahead() -> None:
+    """Import Evidently in a thread, while others read what it is to judge."""
+
+    def importing() -> None:
+        with quietly():
+            pass
+
+    threading.Thread(target=importing).start()
 
 
 def judge(

@@ -18,6 +18,7 @@ from server.assessment import Assessment, assess
 from server.classifier import Classifier
 from server.errors import UserError
 from server.rows import CLASS, NUMBERS
+from server.verdicts import import_ahead
 from stages.command import run
 from stages.compared import histograms
 from stages.current import Current, columns_of, see
@@ -63,6 +64,7 @@ def main(
     classifier = Classifier(model)
     table = _reference(reference)
     before = columns_of(table)
+    import_ahead()
     with see(current, classifier) as now:
         alike = _embeddings(table, now, rate=_shares(false_alarm_rate)[0])
         of_columns = _shares(false_alarm_rate)[1] if isinstance(alike, Embeddings) else None
