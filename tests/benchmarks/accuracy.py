@@ -1,4 +1,4 @@
-"""The accuracy study: two recipes on two protocols, three draws of the splits each.
+"""The accuracy study: three recipes on two protocols, three draws of the splits each.
 
 python -m tests.benchmarks.accuracy           run what metrics/study.csv lacks, and print the table
 python -m tests.benchmarks.accuracy --drawn   draw and print what is there
@@ -40,6 +40,11 @@ PROTOCOLS = {
 RECIPES: dict[str, tuple[str, ...]] = {
     "linear probe": ("train.freeze=8", "train.epochs=5", "train.lr=0.003"),
     "fine-tuned, the default": (),
+    "20 epochs with mixup, the best": (
+        "train.epochs=20",
+        "train.mixup=0.2",
+        "train.label_smoothing=0.0",
+    ),
 }
 SEEDS = (0, 1, 2)
 KEYS = ("protocol", "recipe", "seed", "set")
