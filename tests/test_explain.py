@@ -137,8 +137,8 @@ def test_an_explanation_that_comes_too_late_ends_and_leaves_nothing_behind(
         assert explainer.predictor.admission.depth == 0
         explainer.check()
 
-    explaining(classifier, work, deadline=0.02)
-    settings = Settings(prediction_log="off", deadline=0.02)
+    explaining(classifier, work, deadline=0.002)
+    settings = Settings(prediction_log="off", deadline=0.002)
     with TestClient(create_app(classifier, settings)) as client:
         assert client.post("/explain", content=RED).status_code == 504
 
