@@ -140,13 +140,18 @@ def draw(done: list[dict[str, str]]) -> None:
         "mark": {"type": "rule", "strokeDash": [4, 4]},
         "encoding": {"x": {"datum": PUBLISHED, "type": "quantitative"}},
     }
-    above = {"header": {"labelOrient": "top", "labelAnchor": "start", "labelFontWeight": "bold"}}
+    recipe = {
+        "field": "recipe",
+        "title": None,
+        "sort": list(RECIPES),
+        "header": {"labelOrient": "top", "labelAnchor": "start", "labelFontWeight": "bold"},
+    }
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "background": "white",
         "title": "Points: draws of the split; bars: means; dashed: published, 88.42 %",
         "data": {"values": [{**row, "accuracy": float(row["accuracy"])} for row in done]},
-        "facet": {"row": {**above, "field": "recipe", "title": None, "sort": list(RECIPES)}},
+        "facet": {"row": recipe},
         "spec": {"width": 420, "height": 60, "layer": [points, line]},
     }
     PICTURE.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
