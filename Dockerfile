@@ -45,7 +45,7 @@ CMD ["dvc", "repro"]
 # What packages bring to test themselves stays out; in Evidently `tests` is a part of it.
 FROM base AS server-packages
 ARG EXTRAS=gs
-COPY server/*.lock /locks/
+COPY server/locks /locks/
 RUN python3 -m venv --without-pip /opt/venv \
     && for extra in server $EXTRAS; do \
         pip --python /opt/venv/bin/python install --quiet \
@@ -55,7 +55,7 @@ RUN python3 -m venv --without-pip /opt/venv \
 
 FROM base AS server-cpu-packages
 ARG EXTRAS=gs
-COPY server/*.lock /locks/
+COPY server/locks /locks/
 RUN python3 -m venv --without-pip /opt/venv \
     && for extra in server-cpu $EXTRAS; do \
         pip --python /opt/venv/bin/python install --quiet \

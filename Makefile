@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --require-hashes -r requirements.lock
-	@.venv/bin/python -m stages.plots_page .venv/plots.html
+	@.venv/bin/python -m stages.reports.plots_page .venv/plots.html
 	@touch $@
 
 repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
@@ -44,14 +44,14 @@ judge-log: install ## judge the log at LOG_URL, any that DVC can reach, by the c
 	@dvc exp run --single-item -S drift.current=data/current drift
 
 drift-issue: install ## open or update the issue about drift, if metrics/drift.json alarms; needs gh
-	@python -m stages.issue
+	@python -m stages.reports.drift_issue
 
 retrain: install ## run an experiment NAME with the parameters SET, and push it
 	@for one in $$SET; do set -- "$$@" -S "$$one"; done; dvc exp run --pull --name "$$NAME" "$$@"
 	@dvc exp push origin "$$NAME"
 
 report: install ## compare HEAD with BASE (main), for a pull request
-	@python -m stages.report --base $(BASE) --head $(HEAD)
+	@python -m stages.reports.pull_request --base $(BASE) --head $(HEAD)
 
 experiment: install ## run what is behind; all of it where the packages differ from BASE's
 	@if git diff --quiet $(BASE)...HEAD -- requirements.lock; then dvc repro; else dvc repro -f; fi
@@ -89,19 +89,19 @@ audit: ## compare requirements.lock with the known vulnerabilities; needs uv and
 
 sbom: ## write what each lock holds as CycloneDX into sbom/; needs uv and a network
 	@mkdir -p sbom
-	@for lock in requirements.lock server/*.lock; do \
+	@for lock in requirements.lock server/locks/*.lock; do \
 		PYTHONWARNINGS=ignore uvx --from cyclonedx-bom==7.5.0 cyclonedx-py requirements $$lock --pyproject pyproject.toml \
 			--output-reproducible --of JSON --output-file sbom/$$(basename $$lock .lock).json || exit; \
 	done
 
 licences: install ## list the licence of each dependency, and who is not on .github/licences.txt
-	@python -m tests.licences
+	@python -m tests.project.licences
 
 pictures: install ## draw the README's pictures; needs chromium and data/model/model.onnx
-	@python -m tests.pictures .github/pictures
+	@python -m tests.project.pictures .github/pictures
 
 parameters: install ## write the README's table of parameters
-	@python -m tests.parameters
+	@python -m tests.project.parameters
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
 	@state=$$(dvc repro --allow-missing --dry 2>&1); \
@@ -122,5 +122,5 @@ lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 take
 	@$(LOCK) pyproject.toml --extra pipeline --group dev --output-file requirements.lock
 	@for extra in server server-cpu gs monitoring; do \
 		$(LOCK) pyproject.toml --extra $$extra --constraint requirements.lock \
-			--output-file server/requirements-$$extra.lock; \
+			--output-file server/locks/requirements-$$extra.lock; \
 	done

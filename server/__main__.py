@@ -6,12 +6,12 @@ import sys
 import structlog
 
 from server.app import create_app
-from server.classifier import Classifier
 from server.errors import UserError
-from server.listener import Listener
-from server.logs import configure
-from server.model_file import ModelFile
+from server.http.listener import Listener
+from server.model.classifier import Classifier
 from server.settings import Settings, table, unknown
+from server.storage.model_file import ModelFile
+from server.telemetry.logs import configure
 
 HELP = """usage: python -m server
 

@@ -8,20 +8,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from server.body import BodyLimit
-from server.classifier import Classifier
-from server.envelope import Envelope
-from server.explainer import Explainer
-from server.health import Health
-from server.keys import ApiKeys
-from server.metrics import Metrics
-from server.monitoring import Monitoring
-from server.page import Page
-from server.predictor import Predictor
-from server.problems import HANDLERS
-from server.routes import Routes
+from server.http.api_keys import ApiKeys
+from server.http.body_limit import BodyLimit
+from server.http.envelope import Envelope
+from server.http.problems import HANDLERS
+from server.inference.explainer import Explainer
+from server.inference.predictor import Predictor
+from server.model.classifier import Classifier
+from server.monitoring.routes import Monitoring
+from server.routes.health import Health
+from server.routes.page import Page
+from server.routes.predict import Routes
 from server.settings import Settings
-from server.stability import Stability
+from server.telemetry.metrics import Metrics
+from server.telemetry.population_stability import Stability
 
 EXPOSED = ("Retry-After", "Server-Timing", "X-Execution-Provider", "X-Request-ID")
 ALLOWED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID")

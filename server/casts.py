@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from starlette.datastructures import CommaSeparatedStrings
 
-from server.bucket import SCHEME
-from server.providers import ProviderPolicy
+from server.model.providers import ProviderPolicy
+from server.storage.google_cloud import SCHEME
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

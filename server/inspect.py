@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from server.classifier import Classifier
 from server.errors import UserError
+from server.model.classifier import Classifier
 
 
 def card(classifier: Classifier) -> str:

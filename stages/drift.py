@@ -14,19 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
-from server.assessment import Assessment, assess
-from server.classifier import Classifier
+from server.drift.assessment import Assessment, assess
+from server.drift.evidently import import_ahead
+from server.drift.rows import CLASS, NUMBERS
 from server.errors import UserError
-from server.rows import CLASS, NUMBERS
-from server.verdicts import import_ahead
-from stages.command import run
-from stages.compared import histograms
-from stages.current import Current, columns_of, see
-from stages.embeddings import Embeddings, judge_embeddings, unlikeness
-from stages.outliers import gallery, without_images
-from stages.output import whole, write_json
-from stages.page import stable
-from stages.predictions import matrix
+from server.model.classifier import Classifier
+from stages.answers.predictions import matrix
+from stages.cli.command import run
+from stages.cli.output import whole, write_json
+from stages.comparison.current import Current, columns_of, see
+from stages.comparison.embeddings import Embeddings, judge_embeddings, unlikeness
+from stages.comparison.histograms import histograms
+from stages.comparison.outliers import gallery, without_images
+from stages.comparison.stable_html import stable
 
 EMBEDDING = "embedding"
 NO_IMAGES = "a log holds no images, so there is nothing to show"

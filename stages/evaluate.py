@@ -10,19 +10,19 @@ from typing import Annotated
 
 from typer import Option
 
-from server.classifier import Classifier
-from stages.about import about
-from stages.command import run
-from stages.dataset import Dataset, Split
-from stages.gallery import gallery
-from stages.judgement import Answers, judge
-from stages.labelled import labelled
-from stages.model_card import Source, model_card
-from stages.output import whole, write_json
-from stages.pictured import tables, write_tables
-from stages.robustness import means, robustness
-from stages.speed import speed
-from stages.spoken import say, say_speed
+from server.model.classifier import Classifier
+from stages.cli.command import run
+from stages.cli.output import whole, write_json
+from stages.data.dataset import Dataset, Split
+from stages.evaluation.judgement import Answers, judge
+from stages.evaluation.mistakes import gallery
+from stages.evaluation.model_card import Source, model_card
+from stages.evaluation.plot_tables import tables, write_tables
+from stages.evaluation.robustness import means, robustness
+from stages.evaluation.speed import speed
+from stages.evaluation.spoken import say, say_speed
+from stages.sources.about import about
+from stages.sources.labelled import labelled
 
 TIMINGS = Path("data/timings/evaluate.json")  # differs from run to run, so it is no output
 

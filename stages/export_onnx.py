@@ -18,22 +18,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
-from server import providers
-from server.classifier import SCHEMA_VERSION, Classifier, Floats, Metadata
 from server.errors import UserError
-from server.image import decode
-from stages.calibration import abstain_threshold, cross_entropy, fit_temperature
-from stages.checkpoint import Checkpoint
-from stages.command import parameters, run
-from stages.dataset import Dataset
-from stages.golden import golden_image
-from stages.graph import Graph, set_temperature, to_onnx
-from stages.output import whole, write_json
-from stages.parity import parity
-from stages.predictions import matrix, predict
-from stages.quantise import Precision, convert
-from stages.reference import histograms
-from stages.scores import accuracy, scores
+from server.image.decode import decode
+from server.model import providers
+from server.model.classifier import SCHEMA_VERSION, Classifier, Floats, Metadata
+from stages.answers.calibration import abstain_threshold, cross_entropy, fit_temperature
+from stages.answers.predictions import matrix, predict
+from stages.answers.scores import accuracy, scores
+from stages.artefact.golden_image import golden_image
+from stages.artefact.graph import Graph, set_temperature, to_onnx
+from stages.artefact.parity import parity
+from stages.artefact.quantise import Precision, convert
+from stages.artefact.reference_histograms import histograms
+from stages.cli.command import parameters, run
+from stages.cli.output import whole, write_json
+from stages.data.dataset import Dataset
+from stages.network.checkpoint import Checkpoint
 
 
 class Temperature(StrEnum):

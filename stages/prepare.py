@@ -1,7 +1,7 @@
 """Source images in; arrays, the samples table and honest splits out (`data/prepared`).
 
-Every file of the source is accounted for, and read by `server.image` exactly as the server will
-read it. What shows the same thing twice never both teaches and judges.
+Every file of the source is accounted for, and read by `server.image.decode` exactly as the server
+will read it. What shows the same thing twice never both teaches and judges.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ from typing import Annotated
 from typer import Option
 
 from server.errors import UserError
-from server.image import ResizeFilter, ResizeMode, Resizer
-from stages.about import about
-from stages.command import parameters, run
-from stages.contact_sheet import contact_sheet
-from stages.dataset import CARD, Card, write_samples
-from stages.duplicates import drop_exact, group_near, write_conflicts
-from stages.output import whole, write_json
-from stages.overview import histograms, summary, table
-from stages.reading import read_all
-from stages.samples import Reason, Samples
-from stages.shards import Shards
-from stages.sources import GroupBy, find
-from stages.splits import Member, assign, check, leaks
+from server.image.decode import ResizeFilter, ResizeMode, Resizer
+from stages.cli.command import parameters, run
+from stages.cli.output import whole, write_json
+from stages.data.dataset import CARD, Card, write_samples
+from stages.data.shards import Shards
+from stages.sources.about import about
+from stages.sources.folders import GroupBy, find
+from stages.sources.reading import read_all
+from stages.splits.assign import Member, assign, check, leaks
+from stages.splits.candidates import Reason, Samples
+from stages.splits.contact_sheet import contact_sheet
+from stages.splits.duplicates import drop_exact, group_near, write_conflicts
+from stages.splits.overview import histograms, summary, table
 
 
 class OnBadImage(StrEnum):

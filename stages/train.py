@@ -15,23 +15,30 @@ from typing import Annotated
 from timm.utils import ModelEmaV3
 from typer import Option
 
-from stages.augment import Flip, augment
-from stages.checkpoint import Checkpoint
-from stages.command import parameters, run
-from stages.curves import Curves
-from stages.dataset import Dataset
-from stages.device import Device, be_deterministic, describe, keep_memory
-from stages.epoch import Epoch, run_epoch
-from stages.interrupted import Interrupted, key, place
-from stages.learner import Learner
-from stages.network import create
-from stages.output import whole, write_json
-from stages.precision import Precision
-from stages.processes import Processes, launch
-from stages.profiling import TRACE, profile
-from stages.randomness import Randomness
-from stages.recipe import Balance, Mix, Schedule, class_weights, make_optimizer, make_schedule
-from stages.training import Training
+from stages.cli.command import parameters, run
+from stages.cli.output import whole, write_json
+from stages.data.dataset import Dataset
+from stages.network.checkpoint import Checkpoint
+from stages.network.network import create
+from stages.training.amp import Precision
+from stages.training.augment import Flip, augment
+from stages.training.device import Device, be_deterministic, describe, keep_memory
+from stages.training.distributed import Processes, launch
+from stages.training.dvclive_logs import Curves
+from stages.training.epoch import Epoch, run_epoch
+from stages.training.history import Training
+from stages.training.learner import Learner
+from stages.training.profiling import TRACE, profile
+from stages.training.recipe import (
+    Balance,
+    Mix,
+    Schedule,
+    class_weights,
+    make_optimizer,
+    make_schedule,
+)
+from stages.training.resume import Interrupted, key, place
+from stages.training.seeds import Randomness
 
 PACKAGES = ("torch", "timm")
 TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no output

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from server.classifier import Classifier
-from tests.clone import make_origin, run_in_a_clone
-from tests.drawing import draw_folder
-from tests.stage import run_stage
+from server.model.classifier import Classifier
+from tests.kit.clone import make_origin, run_in_a_clone
+from tests.kit.drawing import draw_folder
+from tests.kit.stage import run_stage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,9 +25,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import vl_convert
 
-from stages.markdown import table
+from stages.evaluation.markdown import table
 from tests.benchmarks.leakage import judge, most_accurate, near_duplicates
-from tests.stage import ROOT
+from tests.kit.stage import ROOT
 
 STUDY = ROOT / "metrics/study.csv"
 PICTURE = ROOT / ".github/pictures/accuracy.svg"

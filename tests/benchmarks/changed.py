@@ -17,9 +17,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image, ImageEnhance, ImageFilter
 
-from stages.markdown import table
-from stages.sources import find
-from tests.stage import PARAMS, ROOT, arguments
+from stages.evaluation.markdown import table
+from stages.sources.folders import find
+from tests.kit.stage import PARAMS, ROOT, arguments
 
 BILINEAR = Image.Resampling.BILINEAR
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {

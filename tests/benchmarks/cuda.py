@@ -15,11 +15,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from server.buckets import Buckets
-from server.classifier import Classifier
 from server.errors import ModelError
-from server.image import Pixels
-from server.providers import ProviderPolicy
+from server.image.decode import Pixels
+from server.inference.cuda_batches import Buckets
+from server.model.classifier import Classifier
+from server.model.providers import ProviderPolicy
 
 MODEL = Path("data/model/model.onnx")
 SIZES = (1, 2, 4, 8, 16)

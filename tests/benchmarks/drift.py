@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from server.rows import CLASS, NUMBERS
+from server.drift.rows import CLASS, NUMBERS
 from tests.benchmarks.pictures import write_all
 from tests.benchmarks.wrk import load
-from tests.live import Live, serve
-from tests.stage import PARAMS, ROOT, arguments
+from tests.kit.live import Live, serve
+from tests.kit.stage import PARAMS, ROOT, arguments
 
 MODEL = Path(os.environ.get("MODEL", ROOT / "data/model/model.onnx"))
 SIZES = {10_000: 10, 1_000_000: 60}  # rows, and the seconds that they may take

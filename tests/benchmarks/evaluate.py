@@ -23,13 +23,13 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from server.classifier import Classifier
-from stages.dataset import SCHEMA, Split
-from stages.judgement import Answers, judge
-from stages.pictured import tables, write_tables
-from stages.predictions import BATCH, predict_probabilities
-from stages.shards import Shards
-from tests.artefact import METADATA
+from server.model.classifier import Classifier
+from stages.answers.predictions import BATCH, predict_probabilities
+from stages.data.dataset import SCHEMA, Split
+from stages.data.shards import Shards
+from stages.evaluation.judgement import Answers, judge
+from stages.evaluation.plot_tables import tables, write_tables
+from tests.kit.artefact import METADATA
 
 SIDE, CLASSES = 64, ["a", "b"]
 SIZES = (1_000, 10_000, 100_000)
@@ -38,8 +38,8 @@ PART, BARE = 2_000, 1_000  # images in turns: of the pass, and of the session al
 
 def make_model(path: Path) -> None:
     """Write the artefact; in a process of its own, since torch would count as memory."""
-    from stages.graph import Graph, to_onnx
-    from stages.network import create
+    from stages.artefact.graph import Graph, to_onnx
+    from stages.network.network import create
 
     model = to_onnx(Graph(create("efficientnet_lite0", classes=2, weights="none")), image_size=SIDE)
     card = replace(METADATA, classes=CLASSES, image_size=SIDE)

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.live import Live, serve
-from tests.stage import ROOT
+from tests.kit.live import Live, serve
+from tests.kit.stage import ROOT
 
 MODEL = ROOT / "data/model/model.onnx"
 CELL = (Path(str(files("elpv_dataset"))) / "data/images/cell0001.png").read_bytes()

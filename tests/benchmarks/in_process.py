@@ -13,12 +13,12 @@ from threading import Thread
 
 import numpy as np
 
-from server.classifier import Classifier
-from server.cores import cores
-from server.features import image_features
-from server.image import decode
-from server.prediction import Picture
-from server.providers import ProviderPolicy
+from server.image.decode import decode
+from server.image.features import image_features
+from server.inference.cores import cores
+from server.model.classifier import Classifier
+from server.model.providers import ProviderPolicy
+from server.predictions.prediction import Picture
 
 
 def rate(work: Callable[[], object], seconds: float) -> float:

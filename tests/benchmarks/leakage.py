@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from tests.stage import ROOT
+from tests.kit.stage import ROOT
 
 POSITIVE = "probability_defective"
 Numbers = npt.NDArray[np.float64]

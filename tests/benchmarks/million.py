@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.prepare import anonymous, draw
-from tests.stage import MODULES, PARAMS, ROOT, arguments
+from tests.kit.stage import MODULES, PARAMS, ROOT, arguments
 
 COUNT = 1_000_000
 SIZE = 32  # side of the images, in pixels

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from stages.dataset import USED, Dataset
-from stages.near import close_hashes, confirmed, groups
-from stages.shards import Images
+from stages.data.dataset import USED, Dataset
+from stages.data.shards import Images
+from stages.splits.near_duplicates import close_hashes, confirmed, groups
 
 THRESHOLDS = [(d, c) for d in (0, 2, 4, 6, 8) for c in (0.9, 0.8, 0.0)]
 SHOWN = 6

@@ -15,9 +15,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from server.classifier import Classifier
-from stages.dataset import Dataset
-from tests.stage import run_stage
+from server.model.classifier import Classifier
+from stages.data.dataset import Dataset
+from tests.kit.stage import run_stage
 
 PRECISIONS = ("fp32", "int8")
 BATCHES = (1, 8)

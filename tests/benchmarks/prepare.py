@@ -23,8 +23,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
-from server.image import ResizeFilter, ResizeMode, Resizer, decode
-from tests.stage import PARAMS, ROOT, arguments
+from server.image.decode import ResizeFilter, ResizeMode, Resizer, decode
+from tests.kit.stage import PARAMS, ROOT, arguments
 
 CLASSES = ("a", "b", "c")
 LARGEST = 100_000

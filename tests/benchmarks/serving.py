@@ -19,8 +19,8 @@ from rich.table import Table
 from server.settings import Settings
 from tests.benchmarks.pictures import write_all
 from tests.benchmarks.wrk import Load, load
-from tests.live import Live, serve
-from tests.stage import ROOT
+from tests.kit.live import Live, serve
+from tests.kit.stage import ROOT
 
 MODEL = Path(os.environ.get("MODEL", ROOT / "data/model/model.onnx"))
 ROUNDS, SECONDS = 5, 3

@@ -10,8 +10,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from tests.live import serve
-from tests.stage import ROOT
+from tests.kit.live import serve
+from tests.kit.stage import ROOT
 
 MODEL = ROOT / "data/model/model.onnx"
 CELL = Path(str(files("elpv_dataset"))) / "data/images/cell0001.png"

@@ -22,17 +22,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from stages.augment import Flip, augment
-from stages.dataset import Dataset
-from stages.device import be_deterministic, keep_memory
-from stages.epoch import batches
-from stages.learner import Batch, Learner
-from stages.network import create
-from stages.precision import Precision
-from stages.processes import Processes
-from stages.randomness import Randomness
-from stages.recipe import Mix, Schedule, make_optimizer, make_schedule
-from stages.shards import Shards
+from stages.data.dataset import Dataset
+from stages.data.shards import Shards
+from stages.network.network import create
+from stages.training.amp import Precision
+from stages.training.augment import Flip, augment
+from stages.training.device import be_deterministic, keep_memory
+from stages.training.distributed import Processes
+from stages.training.epoch import batches
+from stages.training.learner import Batch, Learner
+from stages.training.recipe import Mix, Schedule, make_optimizer, make_schedule
+from stages.training.seeds import Randomness
 
 ROUNDS, STEPS, BATCH, SIZE = 3, 8, 32, 160
 CPU = torch.device("cpu")
@@ -98,7 +98,7 @@ def measure_memory(folder: Path, count: int) -> None:
     """Learn from `count` black images, and print what that took."""
     shards = Shards(folder, count, SMALL)
     shards.allocate()
-    from stages.shards import Images
+    from stages.data.shards import Images
 
     places = np.array([shards.place(position) for position in range(count)])
     images = Images(folder, shards=places[:, 0], indices=places[:, 1])

@@ -1,0 +1,1 @@
+"""Drift of prediction rows, by Evidently. For processes of their own."""

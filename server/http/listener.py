@@ -1,0 +1,65 @@
+"""uvicorn, with a shutdown that load balancers can follow."""
+
+import asyncio
+import resource
+import signal
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from server.http.connection import Connection
+from server.settings import Settings
+
+GRACE = 5  # seconds in which accepted requests may still finish
+
+
+class Listener(uvicorn.Server):
+    """Listens where the settings say.
+
+    At SIGTERM it is not ready at once, takes work for `settings.drain` seconds more, while load
+    balancers notice, then closes its socket and finishes what it has accepted. At SIGINT, or a
+    second SIGTERM, it does not wait.
+    """
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
+        """Configure uvicorn; logs and headers are the application's own."""
+        self.health = app.state.health
+        self.drain = settings.drain
+        _allow_sockets(settings.connections)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            http=Connection,
+            ws="none",
+            timeout_keep_alive=settings.keep_alive,
+            timeout_graceful_shutdown=GRACE,
+        )
+        super().__init__(config)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Begin to end; the process exits with 0 when all is done."""
+        if sig == signal.SIGTERM and not self.health.draining:
+            self.health.drain()
+            loop = asyncio.get_running_loop()
+            loop.call_soon_threadsafe(loop.call_later, self.drain, self._stop)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit  # asked twice
+        self.should_exit = True
+
+
+def _allow_sockets(connections: int) -> None:
+    """Raise the limit of open files towards one a connection; systems start with few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

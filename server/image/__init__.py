@@ -1,0 +1,1 @@
+"""From bytes to pixels, and the numbers that describe them."""

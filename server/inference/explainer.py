@@ -1,0 +1,92 @@
+"""What an answer rests on, found between the images that others wait for."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from server.image.decode import ResizeMode
+from server.inference.admission import Admission
+from server.inference.predictor import Predictor
+from server.model.occlusion import CELLS, covered
+from server.predictions.prediction import Prediction
+
+WAITING = 8  # explanations; each holds a picture
+DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The map of `server.model.occlusion` for the most probable class.
+
+    `drops`: `[CELLS, CELLS]`, how much its probability falls when a cell is covered. `mode`: which
+    part of the picture the map lies on.
+    """
+
+    prediction: Prediction
+    drops: list[list[float]]
+    mode: ResizeMode
+    milliseconds: dict[str, float]
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the client gets."""
+        return {
+            "class": self.prediction.name,
+            "confidence": self.prediction.confidence,
+            "occlusion": self.drops,
+            "resize_mode": self.mode.value,
+            "model": self.prediction.model,
+        }
+
+
+class Explainer:
+    """Explains one image at a time; others wait for their turn.
+
+    The network sees each image once as it is and `CELLS` squared times with a cell covered. No more
+    of these are under way at once than one run of the network takes, and they queue with the images
+    of predictions: a prediction waits for one run more at most, and under load it is the
+    explanation that comes too late.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        """Ask what `predictor` asks."""
+        self.predictor = predictor
+        deadline = predictor.settings.deadline
+        self._waiting = Admission(limit=WAITING, wait=deadline / 2, workers=1)
+        self._turn = asyncio.Lock()
+
+    def check(self) -> None:
+        """Raise `Overloaded` where an explanation could not be had in time."""
+        self._waiting.check(1)
+        self.predictor.admission.check(1, turns=1 + -(-(CELLS**2) // self.predictor.batch))
+
+    async def explain(self, data: bytes) -> Explanation:
+        """Explain an image, or raise `ImageError`.
+
+        Raises `Overloaded` before any work or when the queue has filled up meanwhile, and
+        `TimeoutError` after the deadline.
+        """
+        self.check()
+        with self._waiting.enter(1):
+            async with asyncio.timeout(self.predictor.settings.deadline), self._turn:
+                return await self._explain(data)
+
+    async def _explain(self, data: bytes) -> Explanation:
+        whole = await self.predictor.decode(data)
+        [prediction] = await self.predictor.ask([whole])
+        begun = time.perf_counter()
+        name, size = prediction.name, self.predictor.batch
+        drops: list[float] = []
+        for start in range(0, CELLS**2, size):
+            cells = range(start, min(start + size, CELLS**2))
+            images = [replace(whole, pixels=covered(whole.pixels, cell)) for cell in cells]
+            seen = await self.predictor.ask(images)
+            drops += [prediction.confidence - one.probabilities[name] for one in seen]
+        rounded = [round(drop, DIGITS) for drop in drops]
+        spent = 1000 * (time.perf_counter() - begun)
+        return Explanation(
+            prediction=prediction,
+            drops=[rounded[row : row + CELLS] for row in range(0, CELLS**2, CELLS)],
+            mode=self.predictor.classifier.metadata.resize_mode,
+            milliseconds={**prediction.milliseconds, "explain": round(spent, 3)},
+        )

@@ -1,0 +1,1 @@
+"""The artefact: its metadata, its session, its execution provider."""

@@ -1,0 +1,1 @@
+"""The report of drift that a server shows of itself."""

@@ -1,0 +1,1 @@
+"""What the artefact answers, and how right that is."""

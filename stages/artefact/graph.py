@@ -1,0 +1,96 @@
+"""The network as the artefact's graph, from stored pixels to probabilities and embedding."""
+
+import copy
+import logging
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from server.errors import UserError
+from stages.network.network import Network
+
+OUTPUTS = ("probabilities", "embedding")
+TEMPERATURE, DIVISION, SOFTMAX = "temperature", "calibration", "softmax"
+
+
+class Graph(nn.Module):
+    """All between a picture and an answer: scaling, layout, network, softmax."""
+
+    def __init__(self, network: Network) -> None:
+        """Wrap a copy of a trained network."""
+        super().__init__()
+        self.network = copy.deepcopy(network).cpu().eval()
+        self.network.body.to(memory_format=torch.contiguous_format)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]`, embedding `[n, features]`."""
+        inputs = self.network.normalise(images).contiguous()  # strides would become nodes
+        embedding = self.network.embed(inputs)
+        return torch.softmax(self.network.logits(embedding), dim=1), embedding
+
+
+def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:
+    """Export `graph` with a dynamic batch, or raise `UserError` where it cannot be.
+
+    What the exporter notes of the code it came from (file names, lines) is taken out: it would
+    make the bytes depend on where the repository lies.
+    """
+    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own internals
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                input_names=["images"],
+                output_names=list(OUTPUTS),
+                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter raises many kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"export-onnx: this network cannot be exported ({reason})") from None
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    _make_room_for_temperature(model)
+    _forget_origin(model)
+    return model
+
+
+def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
+    """Make `model` divide its logits by `temperature` before the softmax, in place.
+
+    Guo et al. 2017, "On calibration of modern neural networks".
+    """
+    value = numpy_helper.from_array(np.array(temperature, dtype=np.float32), TEMPERATURE)
+    initializer = next(one for one in model.graph.initializer if one.name == TEMPERATURE)
+    initializer.CopyFrom(value)
+
+
+def _make_room_for_temperature(model: onnx.ModelProto) -> None:
+    """Put a division by 1 before the softmax; an exporter would leave it out."""
+    one = numpy_helper.from_array(np.array(1, dtype=np.float32), TEMPERATURE)
+    model.graph.initializer.append(one)
+    nodes = model.graph.node
+    softmax = next(node for node in nodes if node.output[0] == OUTPUTS[0])
+    assert softmax.op_type == "Softmax"
+    softmax.name = SOFTMAX
+    scaled = f"{softmax.input[0]}_scaled"
+    division = helper.make_node("Div", [softmax.input[0], TEMPERATURE], [scaled], name=DIVISION)
+    softmax.input[0] = scaled
+    nodes.insert(list(nodes).index(softmax), division)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    parts = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
+    parts += [*model.graph.value_info, *model.graph.initializer, *model.functions]
+    for part in parts:
+        del part.metadata_props[:]
+        part.doc_string = ""

@@ -1,0 +1,78 @@
+"""The proof that the artefact answers what the trained network answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from server.errors import UserError
+from server.model.classifier import Classifier, Floats
+from stages.artefact.graph import Graph
+from stages.artefact.quantise import Precision
+from stages.data.dataset import Split
+
+BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far probabilities may be apart: at most, in the mean, and in how many top-1 answers."""
+
+    largest: float
+    mean: float
+    top1: float  # share of images
+
+
+# fp32: rounding alone. fp16: 11 bits of mantissa. int8: 8 bits (7 without VNNI) in every layer.
+TOLERANCES = {
+    Precision.FP32: Tolerance(largest=1e-4, mean=1e-5, top1=0.0),
+    Precision.FP16: Tolerance(largest=2e-2, mean=5e-3, top1=0.01),
+    Precision.INT8: Tolerance(largest=0.5, mean=0.05, top1=0.05),
+}
+
+
+def parity(
+    graph: Graph, classifier: Classifier, split: Split, *, precision: Precision
+) -> dict[str, float | int]:
+    """Compare torch with ONNX Runtime on all images of `split` in batches, and on one batch singly.
+
+    Return the differences in probability, or raise `UserError` where they are above the tolerance
+    of the precision.
+    """
+    allowed = TOLERANCES[precision]
+    cure = "" if precision is Precision.FP32 else "; set export.precision=fp32"
+    found: dict[str, float | int] = {}
+    for name, size, count in (
+        ("batch_1", 1, min(BATCH, len(split))),
+        ("batch_n", BATCH, len(split)),
+    ):
+        pairs = list(_answers(graph, classifier, split, size=size, count=count))
+        expected, actual = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        apart = np.abs(expected - actual)
+        differing = int((expected.argmax(axis=1) != actual.argmax(axis=1)).sum())
+        for what, value, limit in (
+            ("largest difference in probability", float(apart.max()), allowed.largest),
+            ("mean difference in probability", float(apart.mean()), allowed.mean),
+            ("share of differing top-1 answers", differing / count, allowed.top1),
+        ):
+            if not value <= limit:  # also when it is NaN
+                raise UserError(
+                    f"export-onnx: at batch {size} torch and ONNX Runtime are apart: {what} "
+                    f"{value:.2g}, above the {limit:g} of {precision}; nothing was written{cure}"
+                )
+        found[f"max_difference_{name}"] = float(apart.max())
+        found[f"mean_difference_{name}"] = float(apart.mean())
+        found[f"top1_differing_{name}"] = differing
+    return {**found, "images": len(split)}
+
+
+def _answers(
+    graph: Graph, classifier: Classifier, split: Split, *, size: int, count: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """Yield torch's and ONNX Runtime's probabilities `[n, classes]` a batch."""
+    for start in range(0, count, size):
+        images = split.images.take(np.arange(start, min(start + size, count)))
+        with torch.inference_mode():
+            expected, _ = graph(torch.from_numpy(images))
+        yield expected.numpy(), classifier(images)[0]

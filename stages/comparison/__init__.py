@@ -1,0 +1,1 @@
+"""What the model sees now beside what it was chosen on."""

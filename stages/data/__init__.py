@@ -1,0 +1,1 @@
+"""Prepared images on disk: shards and the samples table."""

@@ -1,0 +1,125 @@
+"""What `prepare` writes and every later stage reads: `data/prepared`.
+
+shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
+samples.parquet       a row a file of the source, used or not (`SCHEMA`)
+dataset.json          classes in index order, how images were resized, a hash of it all
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from server.errors import UserError
+from server.image.decode import ResizeFilter, ResizeMode
+from server.image.features import FEATURES
+from stages.data.shards import Images
+
+SPLITS = ("train", "val", "test")
+USED = "used"
+TABLE = "samples.parquet"
+CARD = "dataset.json"
+
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("path", "class", "slice", "group", "split", "status")]
+    + [("pixel_sha256", pa.string()), ("phash", pa.string())]
+    + [
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("mode", pa.string()),
+        ("format", pa.string()),
+    ]
+    + [(name, pa.float64()) for name in FEATURES]
+    + [("shard", pa.int32()), ("index", pa.int64())]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What holds for the whole data set; `about`: what its source says of itself."""
+
+    classes: list[str]
+    image_size: int
+    resize_mode: ResizeMode
+    resize_filter: ResizeFilter
+    data_hash: str
+    parameters: dict[str, Any]
+    about: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        modes = {
+            "resize_mode": ResizeMode(values["resize_mode"]),
+            "resize_filter": ResizeFilter(values["resize_filter"]),
+        }
+        return cls(**{**values, **modes})
+
+
+def write_samples(folder: Path, samples: pa.Table) -> None:
+    """Write the samples table."""
+    pq.write_table(samples.cast(SCHEMA), folder / TABLE)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split, in the order of their rows in the samples table."""
+
+    folder: Path
+    classes: list[str]
+    samples: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.samples.num_rows)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Class indices, `int64 [n]`."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index[name] for name in self.samples["class"].to_pylist()], dtype=np.int64)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images, read as they are asked for."""
+        return Images(
+            self.folder,
+            shards=self.samples["shard"].to_numpy().astype(np.int64),
+            indices=self.samples["index"].to_numpy().astype(np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared folder."""
+
+    folder: Path
+    card: Card
+    samples: pa.Table
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the folder's card and table, or raise `UserError`."""
+        try:
+            values = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            samples = pq.read_table(folder / TABLE, schema=SCHEMA)
+        except FileNotFoundError as error:
+            raise UserError(f"{error.filename}: not there; run `dvc repro prepare`") from None
+        return cls(folder, Card.from_json(values), samples)
+
+    def split(self, name: str) -> Split:
+        """Return the used images of split `train`, `val` or `test`."""
+        wanted = pc.and_(
+            pc.equal(self.samples["status"], USED), pc.equal(self.samples["split"], name)
+        )
+        return Split(self.folder, self.card.classes, self.samples.filter(wanted))

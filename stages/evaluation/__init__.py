@@ -1,0 +1,1 @@
+"""How good the artefact is, in numbers, pictures and words."""

@@ -1,0 +1,1 @@
+"""The timm network: pretrained weights, checkpoints."""

@@ -1,0 +1,49 @@
+"""A trained network on disk: weights as safetensors, and JSON that says what they belong to."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from server.errors import UserError
+from stages.network.network import Network, create
+from stages.network.pretrained import Weights
+
+WEIGHTS = "weights.safetensors"
+CARD = "checkpoint.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What is needed to build the network again, and where it came from."""
+
+    architecture: str
+    classes: list[str]
+    data_hash: str
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+
+    def save(self, folder: Path, state: dict[str, Tensor]) -> None:
+        """Write the network's `state` and this card to `folder`, which exists."""
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in state.items()}, folder / WEIGHTS
+        )
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the card in `folder`, or raise `UserError`."""
+        try:
+            return cls(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise UserError(f"{folder}: no checkpoint there; run `dvc repro train`") from None
+
+    def network(self, folder: Path) -> Network:
+        """Return the trained network, ready for inference."""
+        network = create(self.architecture, classes=len(self.classes), weights=Weights.NONE)
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        return network.eval()

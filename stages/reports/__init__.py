@@ -1,0 +1,1 @@
+"""For people on GitHub: pull requests, drift issues, the page of plots."""

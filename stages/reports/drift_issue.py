@@ -1,0 +1,91 @@
+"""The verdicts of drift in; one open issue about them on GitHub, where they alarm, out.
+
+Prints `alarm=true` or `alarm=false`, as GitHub Actions take it. The issue is found again by its
+label: a second alarm rewrites it, so that nobody gets an issue a night.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option
+
+from server.errors import UserError
+from stages.cli.command import run
+
+LABEL = "drift"
+
+
+def main(
+    *,
+    metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json"),
+) -> None:
+    """Open or update the issue; leave things as they are where nothing alarms."""
+    try:
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{metrics}: not there; run `dvc repro drift`") from None
+    if found["alarm"]:
+        _tell(title(found), body(found, run_url=os.environ.get("RUN_URL", "")))
+    print(f"alarm={str(found['alarm']).lower()}")
+
+
+def title(found: dict[str, Any]) -> str:
+    """Name the columns that have drifted."""
+    named = [name for name, column in found["columns"].items() if column["drifted"]]
+    return f"Drift: {', '.join(named)}"
+
+
+def body(found: dict[str, Any], *, run_url: str) -> str:
+    """Say in Markdown what was judged, how, and what to do."""
+    rows = [
+        f"| {'**' * column['drifted']}{name}{'**' * column['drifted']} | {column['test']} "
+        f"| {column['statistic']:.4g} | {column['threshold']:.4g} "
+        f"| {'drifted' if column['drifted'] else 'as before'} |"
+        for name, column in found["columns"].items()
+    ]
+    return "\n".join(
+        [
+            (
+                f"{found['judged_rows']:,} rows were judged against {found['reference_rows']:,} of "
+                f"validation. Without a change {found['false_alarm_rate']:.0%} of such runs alarm."
+            ),
+            "",
+            "| column | test | statistic | limit | |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            *(f"* {note}" for note in found["notes"]),
+            "",
+            f"The report is an artifact of {run_url}." if run_url else "",
+            (
+                "Look at the images behind it. If they are here to stay, label some and train anew "
+                "(run this workflow by hand with `retrain`); if not, mend what makes them."
+            ),
+        ]
+    )
+
+
+def _tell(title: str, text: str) -> None:
+    _gh("label", "create", LABEL, "--force", "--description", "what the model sees has changed")
+    number = _gh("issue", "list", "--label", LABEL, "--state", "open", "--limit", "1",
+                 "--json", "number", "--jq", ".[].number")  # fmt: skip
+    words = ("edit", number) if number else ("create", "--label", LABEL)
+    _gh("issue", *words, "--title", title, "--body", text)
+
+
+def _gh(*words: str) -> str:
+    """Run GitHub's command line."""
+    try:
+        done = subprocess.run(["gh", *words], capture_output=True, text=True, check=False)  # noqa: S607, S603
+    except FileNotFoundError:
+        raise UserError("gh: not installed; see https://cli.github.com") from None
+    if done.returncode:
+        raise UserError(f"gh {' '.join(words[:2])}: {done.stderr.strip() or done.returncode}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,81 @@
+"""Whether two models differ, from their answers to the same images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from stages.evaluation.bootstrap import LEVEL, RESAMPLES, group_numbers
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two models on `images`: accuracies, their difference with its interval, and McNemar's test.
+
+    broken: right before, wrong now; fixed: the other way round.
+    """
+
+    images: int
+    before: float
+    after: float
+    low: float
+    high: float
+    broken: int
+    fixed: int
+    p_value: float
+
+    def sentence(self) -> str:
+        """Say what the figures mean."""
+        points = 100 * (self.after - self.before)
+        low, high = 100 * self.low, 100 * self.high
+        if not self.broken and not self.fixed:
+            return f"Right and wrong on the same images, all {self.images:,} of them."
+        if low > 0:
+            return f"Better by {points:.1f} points, 95 % interval {low:.1f} to {high:.1f}."
+        if high < 0:
+            return f"Worse by {-points:.1f} points, 95 % interval {-high:.1f} to {-low:.1f}."
+        return (
+            f"No difference that {self.images:,} images can show: {points:+.1f} points, 95 % "
+            f"interval {low:+.1f} to {high:+.1f}."
+        )
+
+
+def mcnemar(broken: int, fixed: int) -> float:
+    """Return the exact two-sided p-value of the images on which two models differ.
+
+    McNemar 1947; as a binomial test of `broken` among both, after Dixon and Mood 1946.
+    """
+    return float(binomtest(broken, broken + fixed).pvalue) if broken + fixed else 1.0
+
+
+def compare(before: Flags, after: Flags, groups: Sequence[str], *, seed: int = 0) -> Comparison:
+    """Compare two models that were right on each image or were not, `bool [n]`.
+
+    The interval is a percentile bootstrap of whole groups, as in `stages.evaluation.bootstrap`.
+    """
+    numbers = group_numbers(groups)
+    count = int(numbers.max()) + 1
+    gains = np.bincount(numbers, weights=after.astype(float) - before, minlength=count)
+    sizes = np.bincount(numbers, minlength=count)
+    dice = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(RESAMPLES):
+        chosen = dice.integers(count, size=count)
+        drawn.append(gains[chosen].sum() / sizes[chosen].sum())
+    tail = 50 * (1 - LEVEL)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    broken, fixed = int((before & ~after).sum()), int((after & ~before).sum())
+    return Comparison(
+        images=len(before),
+        before=float(before.mean()),
+        after=float(after.mean()),
+        low=float(low),
+        high=float(high),
+        broken=broken,
+        fixed=fixed,
+        p_value=mcnemar(broken, fixed),
+    )

@@ -1,0 +1,1 @@
+"""Which image may be in which split."""

@@ -1,0 +1,92 @@
+"""Pictures that are nearly the same.
+
+They are found by the perceptual hash (64 bits of a DCT, `imagehash.phash`) and
+confirmed by pixels: the correlation of 32 x 32 gray thumbnails from which the mean of the data set
+has been taken, since what all pictures share (a frame, a horizon) proves nothing.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from server.image.decode import Pixels
+from stages.data.shards import Images
+
+THUMBNAIL = 32
+MEAN_OF = 1000  # images that the mean of the data set is taken of
+BITS = 64
+
+Pairs = npt.NDArray[np.int64]
+
+
+def close_hashes(hashes: npt.NDArray[np.uint64], *, distance: int) -> Pairs:
+    """Return the pairs `[n, 2]` of positions whose hashes differ in at most `distance` bits.
+
+    Of `distance` + 1 pieces of two such hashes at least one is equal (pigeonhole; Manku et al.
+    2007, "Detecting near-duplicates for web crawling"), so only those are compared.
+    """
+    bounds = np.linspace(0, BITS, distance + 2).astype(int)
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for low, high in pairwise(bounds.tolist()):
+        piece = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        order = np.argsort(piece, kind="stable")
+        ordered = piece[order]
+        for step in range(1, len(hashes)):
+            same = np.flatnonzero(ordered[step:] == ordered[:-step])
+            if not len(same):
+                break
+            first, second = order[same], order[same + step]
+            near = np.bitwise_count(hashes[first] ^ hashes[second]) <= distance
+            found.append(np.sort(np.stack([first[near], second[near]], axis=1), axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def confirmed(
+    pairs: Pairs, images: Images, names: Sequence[str], *, correlation: float
+) -> tuple[Pairs, npt.NDArray[np.float64]]:
+    """Return the pairs whose thumbnails correlate by at least `correlation`, and how much they do.
+
+    names: the images' pixel hashes; the mean is taken of the images with the smallest ones, so
+    that one more image hardly changes it.
+    """
+    if not len(pairs):
+        return pairs, np.empty(0)
+    mean_of = np.argsort(np.array(names))[:MEAN_OF]
+    mean = np.mean([_thumbnail(images.take([position])[0]) for position in mean_of], axis=0)
+    needed = np.unique(pairs)
+    residuals = np.stack(
+        [_standardised(_thumbnail(images.take([position])[0]) - mean) for position in needed]
+    )
+    first, second = (residuals[np.searchsorted(needed, side)] for side in pairs.T)
+    correlations = np.einsum("ij,ij->i", first, second)
+    sure = correlations >= correlation
+    return pairs[sure], correlations[sure]
+
+
+def groups(count: int, pairs: Pairs, given: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return a number for each of `count` images, equal for linked ones and for one given group."""
+    first: dict[str, int] = {}
+    links = [
+        (first.setdefault(name, position), position) for position, name in enumerate(given) if name
+    ]
+    edges = np.concatenate([pairs, np.array(links, dtype=np.int64).reshape(-1, 2)])
+    graph = coo_matrix((np.ones(len(edges)), edges.T), shape=(count, count))
+    _, numbers = connected_components(graph, directed=False)
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _thumbnail(pixels: Pixels) -> npt.NDArray[np.float64]:
+    gray = Image.fromarray(pixels).convert("L")
+    small = gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return _standardised(np.asarray(small, dtype=np.float64).ravel())
+
+
+def _standardised(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    centred: npt.NDArray[np.float64] = values - values.mean()
+    length = float(np.linalg.norm(centred))
+    return centred / length if length > 0 else centred

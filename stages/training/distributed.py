@@ -1,0 +1,137 @@
+"""The processes that train together, on one machine or on several.
+
+`TRAIN_LAUNCH='torchrun --nproc-per-node=8'` in the environment starts them; it is no parameter, for
+how a training is launched decides neither its data nor its recipe. A batch is shared out among
+them, so a global batch and the steps of an epoch are what they are with one process.
+"""
+
+import atexit
+import os
+import shlex
+import shutil
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+from timm.layers import convert_sync_batchnorm
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from server.errors import UserError
+from stages.training.device import Device, choose
+
+LAUNCH = "TRAIN_LAUNCH"
+
+
+def launch() -> None:
+    """Become the launcher that the environment names, which then runs this command; or return."""
+    words = shlex.split(os.environ.get(LAUNCH, ""))
+    if not words or dist.is_torchelastic_launched():
+        return
+    if not shutil.which(words[0]):
+        raise UserError(f"{LAUNCH}={words[0]}: no such command; say 'torchrun --nproc-per-node=8'")
+    rest = ["-m", "stages.train", *sys.argv[1:]]
+    if any(word.startswith("--nnodes") for word in words):
+        print(
+            f"train: on each other machine: {LAUNCH}={shlex.quote(shlex.join(words))} "
+            f"python {shlex.join(rest)}",
+            flush=True,
+        )
+    # else processes that start again may find the addresses of those before them, and wait for them
+    os.environ.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    os.execvp(words[0], [*words, *rest])  # noqa: S606 - the user's own command
+
+
+@dataclass(frozen=True)
+class Processes:
+    """One process as it sees itself among the others; alone, all of it costs nothing."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def join(cls, device: Device) -> Self:
+        """Meet the others, if a launcher started any; only the first will speak on stdout."""
+        if not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
+            return cls(choose(device))
+        chosen, here = choose(device), int(os.environ["LOCAL_WORLD_SIZE"])
+        if chosen.type == "cuda":
+            if here > torch.cuda.device_count():
+                raise UserError(
+                    f"{LAUNCH}: {here} processes, and {torch.cuda.device_count()} GPUs are here; "
+                    "lower --nproc-per-node"
+                )
+            chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(chosen)
+        elif chosen.type == "mps":
+            raise UserError("train.device=mps: one process alone can use it; set it to cpu")
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+        if dist.get_rank():
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for good
+        return cls(chosen, dist.get_rank(), dist.get_world_size())
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def bounds(self, images: int, batch: int) -> list[tuple[int, int]]:
+        """Return where each batch of an epoch starts and ends, all processes' parts together.
+
+        What is left for the last is no batch of its own where it has not an image for everyone.
+        """
+        if min(images, batch) < self.count:
+            raise UserError(
+                f"train: {self.count} processes need an image each of {images:,} and of a batch "
+                f"of {batch:,}; raise train.batch_size, or lower --nproc-per-node"
+            )
+        starts = list(range(0, images, batch))
+        if images - starts[-1] < self.count:
+            del starts[-1]
+        return list(zip(starts, [*starts[1:], images], strict=True))
+
+    def share(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the part of this process; no image is in two."""
+        return order[self.rank :: self.count]
+
+    def together(self, network: nn.Module) -> nn.Module:
+        """Wrap a network so that the gradients of a step are the mean over all processes."""
+        if self.count == 1:
+            return network
+        gpu = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=gpu)
+
+    def synchronise(self, body: Any) -> Any:
+        """Let batch norms of timm see the batch of all processes; torch has it for CUDA alone."""
+        several = self.count > 1 and self.device.type == "cuda"
+        return convert_sync_batchnorm(body) if several else body
+
+    def apart(self, network: Any, *, last: bool) -> AbstractContextManager[None]:
+        """Return a context that sends no gradients, unless this batch is the last of its step."""
+        alone: AbstractContextManager[None] = nullcontext()
+        return alone if last or self.count == 1 else network.no_sync()
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sums over all processes, which are the same bits in each."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values
+
+    def from_first(self, data: bytes) -> bytes:
+        """Return what the first process has; other machines need not see its disk."""
+        if self.count == 1:
+            return data
+        size = torch.tensor(len(data), device=self.device)
+        dist.broadcast(size, 0)
+        held = np.frombuffer(data, np.uint8).copy() if self.first else np.zeros(int(size), np.uint8)
+        buffer = torch.from_numpy(held).to(self.device)
+        dist.broadcast(buffer, 0)
+        return buffer.cpu().numpy().tobytes()

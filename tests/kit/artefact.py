@@ -1,0 +1,117 @@
+"""Artefacts whose answers are known: the very pixels that reached the session, or their colour."""
+
+import base64
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from PIL import Image, ImageDraw
+
+from server.image.decode import ResizeFilter, ResizeMode
+from server.model.classifier import SCHEMA_VERSION, Metadata
+
+SIZE = 16
+VALUES = SIZE * SIZE * 3
+
+METADATA = Metadata(
+    schema_version=SCHEMA_VERSION,
+    classes=[str(index) for index in range(VALUES)],
+    image_size=SIZE,
+    resize_mode=ResizeMode.SQUASH,
+    resize_filter=ResizeFilter.BILINEAR,
+    architecture="none",
+    precision="fp32",
+    temperature=1.0,
+    abstain_threshold=0.0,
+    validation_metrics={"accuracy": 0.5},
+    reference={"class": {"0": 1}},
+    golden_image="",
+    golden_probabilities=[0.5],
+    data_hash="",
+    parameters={"train": {"lr": 0.1}},
+    versions={"torch": "0"},
+)
+
+
+def pixel_model(operator: str = "Identity") -> onnx.ModelProto:
+    """Return a graph that flattens `uint8 [n, 16, 16, 3]` into `float32 [n, 768]`.
+
+    `operator` is done to each value on its way.
+    """
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", VALUES])
+        for name in ("probabilities", "embedding")
+    ]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node(operator, ["numbers"], ["results"]),
+        helper.make_node("Flatten", ["results"], ["probabilities"]),
+        helper.make_node("Identity", ["probabilities"], ["embedding"]),
+    ]
+    graph = helper.make_graph(nodes, "pixels", [images], outputs)
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10)
+
+
+def write_pixel_artefact(path: Path, *, operator: str = "Identity", **changes: object) -> Path:
+    """Write the graph with its metadata, some of it changed."""
+    model = pixel_model(operator)
+    helper.set_model_props(model, replace(METADATA, **changes).to_properties())
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+COLOURS = ("red", "green", "blue")
+SHARPNESS = 16  # of the softmax; in levels of 255
+
+
+def coloured(name: str) -> Image.Image:
+    """Return a gray picture with a square of a colour at its upper left."""
+    picture = Image.new("RGB", (96, 64), (90, 90, 90))
+    ImageDraw.Draw(picture).rectangle((8, 8, 39, 39), fill=name)
+    return picture
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """Return it as a PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_colour_artefact(path: Path, **changes: object) -> Path:
+    """Write an artefact that tells `COLOURS` apart by the mean of each channel."""
+    size = 32
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
+        for name in ("probabilities", "embedding")
+    ]
+    constants = [
+        helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+        helper.make_tensor("sharpness", TensorProto.FLOAT, [], [SHARPNESS]),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers", "axes"], ["embedding"], keepdims=0),
+        helper.make_node("Div", ["embedding", "sharpness"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(nodes, "colours", [images], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    golden = np.exp(np.array([255, 0, 0]) / SHARPNESS)
+    card = {
+        "classes": list(COLOURS),
+        "image_size": size,
+        "golden_image": base64.b64encode(encoded(Image.new("RGB", (8, 8), "red"))).decode(),
+        "golden_probabilities": (golden / golden.sum()).tolist(),
+        "reference": {},
+        **changes,
+    }
+    helper.set_model_props(model, replace(METADATA, **card).to_properties())
+    path.write_bytes(model.SerializeToString())
+    return path

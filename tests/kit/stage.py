@@ -1,0 +1,47 @@
+"""Runs a stage as DVC would: its section of params.yaml as options, and some of them changed."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.cli.command import run
+
+ROOT = Path(__file__).parents[2]
+PARAMS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "params.yaml").read_text())
+TINY = {
+    "prepare": {"image_size": 64, "validation_fraction": 0.25, "test_fraction": 0.25},
+    "train": {
+        "architecture": "test_resnet",
+        "weights": "none",
+        "epochs": 3,
+        "batch_size": 8,
+        "lr": 0.01,
+    },
+}
+MODULES = {"export": "export_onnx"}
+
+
+def arguments(options: dict[str, Any]) -> list[str]:
+    """Return options in the form that DVC gives them."""
+    words = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def run_stage(section: str, **changes: Any) -> int:
+    """Run a stage in this process and return its exit code."""
+    options = {**PARAMS.get(section, {}), **TINY.get(section, {}), **changes}
+    module = importlib.import_module(f"stages.{MODULES.get(section, section)}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [section, *arguments(options)])
+        with pytest.raises(SystemExit) as stop:
+            run(module.main)
+    return int(stop.value.code or 0)

@@ -1,0 +1,61 @@
+"""Clients who leave: in the head, in the body, while they wait, while they are answered."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.drawing import photograph
+from tests.kit.live import Live, serve
+
+IMAGE = photograph("BMP")
+HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(IMAGE)
+
+
+@pytest.fixture(scope="module")
+def live(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serve(tmp_path_factory.mktemp("gone"), model) as live:
+        yield live
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        (b"", False),
+        (HEAD[:20], False),
+        (HEAD, True),
+        (HEAD + IMAGE[:1000], True),
+        (HEAD + IMAGE, True),
+    ],
+    ids=["silent", "in the head", "before the body", "in the body", "waiting"],
+)
+def test_a_client_who_leaves_hurts_nobody(live: Live, sent: bytes, seen: bool, reset: bool) -> None:
+    before = len(requests(live))
+    url = live.client.base_url
+    for _ in range(20):
+        one = socket.create_connection((url.host, url.port))
+        one.sendall(sent)
+        if reset:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+    end = time.monotonic() + 10
+    while seen and len(requests(live)) < before + 20 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(requests(live)) == before + 20 * seen
+    assert {line["status"] for line in requests(live)[before:]} <= {200, 499}
+    assert not [line for line in live.logged() if line["level"] in ("error", "critical")]
+    assert live.client.post("/predict", content=IMAGE).status_code == 200
+    assert live.client.get("/health").json()["queue"]["images"] == 0
+
+
+def requests(live: Live) -> list[dict[str, object]]:
+    """Return the lines that tell of requests to /predict."""
+    return [
+        line
+        for line in live.logged()
+        if line["message"] == "request" and line["path"] == "/predict"
+    ]

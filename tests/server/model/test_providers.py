@@ -1,0 +1,73 @@
+"""Which execution provider does the work, and who is told."""
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.errors import ModelError
+from server.model.classifier import Classifier
+from server.model.providers import CPU, ProviderPolicy, _elsewhere, _no_driver, driver_version
+from server.settings import Settings
+from tests.kit.drawing import photograph
+from tests.kit.live import serve
+
+QUIET = Settings(prediction_log="off")
+
+
+def test_a_driver_that_is_missing_or_too_old_is_named() -> None:
+    assert "no CUDA driver (libcuda.so.1)" in (_no_driver(None) or "")
+    assert "supports CUDA 12.2, CUDA 13.0 needs driver 580" in (_no_driver(12020) or "")
+    assert _no_driver(13000) is None
+
+
+def test_convolutions_off_the_gpu_count_as_a_fallback() -> None:
+    cuda = "CUDAExecutionProvider"
+    assert _elsewhere([(cuda, "Conv"), (CPU, "Shape"), (cuda, "Gemm")]) is None
+    said = _elsewhere([(cuda, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
+    assert said == "3 nodes (Conv, MatMul) of this model do not run on CUDA"
+
+
+def test_the_policy_of_the_cpu_is_no_fallback(built: Path) -> None:
+    chosen = Classifier(built / "data/model/model.onnx", policy=ProviderPolicy.CPU, threads=1)
+    assert (chosen.provider, chosen.fallback) == (CPU, None)
+
+
+@pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
+def test_without_a_gpu_the_policies_differ(built: Path, tmp_path: Path) -> None:
+    path = built / "data/model/model.onnx"
+    with pytest.raises(ModelError, match="CUDA is required, but no CUDA driver"):
+        Classifier(path, policy=ProviderPolicy.REQUIRE_CUDA)
+    for policy, status in ((ProviderPolicy.AUTO, "ok"), (ProviderPolicy.CUDA, "degraded")):
+        fallen = Classifier(path, policy=policy)
+        app = create_app(fallen, replace(QUIET, provider=policy))
+        with TestClient(app) as client:
+            answer = client.get("/health").json()
+            assert (answer["status"], answer["ready"]) == (status, True)
+            assert "no CUDA driver" in answer["fallback"]
+            assert "execution_provider_fallback 1.0" in client.get("/metrics").text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(driver_version() is None, reason="no NVIDIA driver on this machine")
+def test_a_server_that_requires_cuda_answers_from_it(built: Path, tmp_path: Path) -> None:
+    path = built / "data/model/model.onnx"
+    with serve(tmp_path, path, PROVIDER="require-cuda") as live:
+        health = live.client.get("/health").json()
+        assert (health["provider"], health["ready"]) == ("CUDAExecutionProvider", True)
+        assert "fallback" not in health
+        answer = live.client.post("/predict", content=photograph())
+        assert answer.headers["x-execution-provider"] == "CUDAExecutionProvider"
+    card = Classifier(path).metadata
+    golden = base64.b64decode(card.golden_image)
+    with serve(tmp_path / "golden", path, PREDICTION_LOG="stdout") as live:
+        seen = live.client.post("/predict", content=golden).json()
+        row = json.loads((tmp_path / "golden/stdout").read_text())
+    assert row["provider"] == "CUDAExecutionProvider"
+    assert list(seen["probabilities"].values()) == pytest.approx(
+        card.golden_probabilities, abs=1e-3
+    )

@@ -1,0 +1,111 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from server.image.features import FEATURES
+from server.predictions.prediction import Picture, Prediction
+from server.telemetry.metrics import Metrics
+from server.telemetry.population_stability import FEWEST, Bins, Stability, _chi_squared
+from stages.artefact.reference_histograms import histograms
+
+
+def prediction(random: np.random.Generator, *, darker: float = 0.0) -> Prediction:
+    features = {name: float(random.random()) for name in FEATURES}
+    features["brightness"] -= darker
+    confidence = float(random.uniform(0.5, 1))
+    first = random.random() < 0.7
+    return Prediction(
+        id="1",
+        time=datetime(2026, 11, 24, tzinfo=UTC),
+        model="m",
+        revision="",
+        probabilities={"a": confidence, "b": 1 - confidence} if first
+        else {"a": 1 - confidence, "b": confidence},
+        threshold=0.0,
+        picture=Picture(width=1, height=1, format="PNG", features=features, sha256="0"),
+        provider="",
+        milliseconds={},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def reference() -> dict[str, object]:
+    random = np.random.default_rng(0)
+    rows = [prediction(random).row() for _ in range(400)]
+    return histograms(pa.Table.from_pylist(rows), ["a", "b"])
+
+
+def test_what_has_not_changed_is_beyond_chance_in_few_windows(
+    reference: dict[str, object],
+) -> None:
+    seen = []
+    for seed in range(60):
+        random = np.random.default_rng(seed + 1)
+        stability = Stability(reference, window=500)
+        for _ in range(300):
+            stability.observe(prediction(random))
+        seen.append(stability.share_drifted() > 0)
+    # the reference is one draw too, so all windows share its luck
+    assert np.mean(seen) < 0.2
+
+
+def test_darker_images_move_brightness_alone(reference: dict[str, object]) -> None:
+    random = np.random.default_rng(1)
+    stability = Stability(reference, window=500)
+    for _ in range(300):
+        stability.observe(prediction(random, darker=0.4))
+    assert stability.share_drifted() == pytest.approx(1 / 7)
+    assert stability.columns["brightness"].index() > 1
+    assert stability.columns["confidence"].index() < 0.2
+
+
+def test_the_window_forgets(reference: dict[str, object]) -> None:
+    random = np.random.default_rng(1)
+    stability = Stability(reference, window=200)
+    for darker in (0.4, 0.0):
+        for _ in range(200):
+            stability.observe(prediction(random, darker=darker))
+    assert stability.columns["brightness"].index() < 0.2
+    assert sum(stability.columns["class"].window) == 200
+
+
+def test_few_predictions_alarm_nobody(reference: dict[str, object]) -> None:
+    random = np.random.default_rng(1)
+    stability = Stability(reference, window=500)
+    for _ in range(FEWEST - 1):
+        stability.observe(prediction(random, darker=1.0))
+    assert stability.share_drifted() == 0
+    stability.observe(prediction(random, darker=1.0))
+    assert stability.share_drifted() > 0
+
+
+def test_a_class_that_the_reference_lacks_gets_a_bin() -> None:
+    bins = Bins({"a": 3}, categories=True)
+    bins.window[bins.place("b")] += 5
+    assert (bins.reference, bins.window) == ([3, 0], [0, 5])
+    assert bins.index() > 0
+
+
+def test_the_gauges_are_in_the_metrics(reference: dict[str, object]) -> None:
+    metrics, stability = Metrics(), Stability(reference, window=500)
+    stability.show(metrics)
+    random = np.random.default_rng(1)
+    for _ in range(150):
+        stability.observe(prediction(random, darker=0.5))
+    text = metrics.exposition().decode()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+    for name in ("class", "confidence", "brightness"):
+        index = float(values[f'drift_population_stability_index{{column="{name}"}}'])
+        assert index == stability.columns[name].index()
+    assert float(values["drift_share"]) == pytest.approx(1 / 7)
+    assert float(values["drift_window_predictions"]) == 150
+    assert values["monitoring_share_drifted"] == "NaN"
+
+
+@pytest.mark.parametrize(("share", "freedom"), [(0.95, 1), (0.99, 1), (0.95, 9), (0.993, 9)])
+def test_the_quantile_of_chi_squared_is_near_that_of_scipy(share: float, freedom: int) -> None:
+    from scipy.stats import chi2
+
+    assert _chi_squared(share, freedom) == pytest.approx(chi2.ppf(share, freedom), rel=0.04)

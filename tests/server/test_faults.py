@@ -1,0 +1,164 @@
+"""What clients and probes see when the model, the network or the machine fails."""
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from server.app import create_app
+from server.model.classifier import Classifier
+from server.settings import Settings
+from tests.kit.artefact import SIZE, write_pixel_artefact
+from tests.kit.drawing import draw
+from tests.kit.live import serve
+
+QUIET = Settings(prediction_log="off")
+
+
+def encoded(picture: Image.Image, form: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form)
+    return buffer.getvalue()
+
+
+GOLDEN = encoded(draw("disc", 1))
+BLACK = encoded(Image.new("RGB", (SIZE, SIZE)))
+LARGE = encoded(Image.linear_gradient("L").resize((6000, 5000)))
+
+
+@contextmanager
+def serving(classifier: Classifier, settings: Settings = QUIET) -> Iterator[TestClient]:
+    with TestClient(create_app(classifier, settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def own(built: Path) -> Classifier:
+    """A classifier that a test may break."""
+    return Classifier(built / "data/model/model.onnx")
+
+
+def test_a_network_that_answers_otherwise_than_promised_gets_no_traffic(own: Classifier) -> None:
+    card = own.metadata
+    own.metadata = replace(card, golden_probabilities=card.golden_probabilities[::-1])
+    with serving(own) as client:
+        answer = client.get("/health/ready")
+        assert answer.status_code == 503
+        assert "golden image's probabilities differ" in answer.json()["problem"]
+        assert client.get("/health").json()["status"] == "degraded"
+        assert "server_ready 0.0" in client.get("/metrics").text
+        assert client.get("/health/live").status_code == 200
+
+
+def test_a_golden_image_that_is_none_is_said(tmp_path: Path) -> None:
+    with serving(Classifier(write_pixel_artefact(tmp_path / "model.onnx"))) as client:
+        assert "golden image cannot be read" in client.get("/health/ready").json()["problem"]
+
+
+def test_a_device_that_is_lost_keeps_the_server_out_until_it_works_again(own: Classifier) -> None:
+    with serving(own) as client:
+        assert client.get("/health/ready").status_code == 200
+        session = own.session
+        del own.session
+        assert client.post("/predict", content=GOLDEN).status_code == 500
+        for _ in range(2):
+            answer = client.get("/health/ready")
+            assert answer.status_code == 503
+            assert answer.json()["problem"] == "the network fails: AttributeError"
+        assert 'http_errors_total{reason="fault"} 1.0' in client.get("/metrics").text
+        own.session = session
+        assert client.get("/health/ready").status_code == 200
+        assert client.post("/predict", content=GOLDEN).status_code == 200
+
+
+def test_an_image_on_which_the_network_fails_fails_alone(tmp_path: Path) -> None:
+    """Roots of negative numbers: black pixels are the only ones with a real one."""
+    path = write_pixel_artefact(tmp_path / "model.onnx", operator="Neg")
+    broken = write_pixel_artefact(tmp_path / "nan.onnx", operator="Log")
+    assert Classifier(path).metadata.classes[0] == "0"
+    white = encoded(Image.new("RGB", (SIZE, SIZE), "white"))
+    with serving(Classifier(broken)) as client:
+        files = [("images", white), ("images", BLACK), ("images", white)]
+        results = client.post("/predict_batch", files=files).json()["results"]
+        assert [result.get("error", {}).get("status") for result in results] == [None, 500, None]
+        assert results[0]["confidence"] == pytest.approx(np.log(255))
+        assert client.post("/predict", content=BLACK).status_code == 500
+        assert client.post("/predict", content=white).status_code == 200
+
+
+def test_more_work_than_fits_is_refused_at_once_with_a_time_to_come_back(
+    built: Path, tmp_path: Path
+) -> None:
+    with serve(tmp_path, built / "data/model/model.onnx", QUEUE="2", DEADLINE="60") as live:
+
+        def ask(_: int) -> tuple[int, str, float]:
+            start = time.perf_counter()
+            answer = live.client.post("/predict", content=LARGE)
+            assert answer.status_code == 200 or "busy" in answer.json()["detail"]
+            after = answer.headers.get("retry-after", "")
+            return answer.status_code, after, time.perf_counter() - start
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, range(8)))
+        statuses = [status for status, _, _ in answers]
+        assert statuses.count(200) >= 2
+        assert statuses.count(503) >= 1
+        assert set(statuses) == {200, 503}
+        assert all(int(after) >= 1 for status, after, _ in answers if status == 503)
+        health = live.client.get("/health").json()
+        assert health["queue"] == {"images": 0, "limit": 2}
+
+
+def test_what_takes_longer_than_the_deadline_gets_504(built: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, built / "data/model/model.onnx", DEADLINE="0.05") as live:
+        answer = live.client.post("/predict", content=LARGE)
+        assert (answer.status_code, answer.json()["title"]) == (504, "Gateway Timeout")
+        reasons = live.client.get("/metrics").text
+        assert 'http_errors_total{reason="deadline"} 1.0' in reasons
+
+
+def test_an_image_over_the_limit_of_pixels_is_refused(own: Classifier) -> None:
+    with serving(own, replace(QUIET, max_pixels=100)) as client:
+        answer = client.post("/predict", content=BLACK)
+        assert answer.status_code == 400
+        assert "16 x 16 pixels, over the limit of 100" in answer.json()["detail"]
+
+
+def test_a_request_whose_client_has_gone_costs_nothing(built: Path, tmp_path: Path) -> None:
+    """One runner is busy with a large image; the small one behind it loses its client."""
+    with serve(tmp_path, built / "data/model/model.onnx", RUNNERS="1", DEADLINE="60") as live:
+        with ThreadPoolExecutor(4) as pool:
+            large = [pool.submit(live.client.post, "/predict", content=LARGE) for _ in range(3)]
+            while live.client.get("/health").json()["queue"]["images"] < 3:
+                time.sleep(0.005)
+            with pytest.raises(httpx2.ReadTimeout):
+                live.client.post("/predict", content=BLACK, timeout=0.05)
+            assert all(one.result().status_code == 200 for one in large)
+        assert 'http_errors_total{reason="gone"} 1.0' in live.client.get("/metrics").text
+        assert len(live.rows()) == 3
+
+
+def test_batches_answer_like_images_alone(built: Path, tmp_path: Path) -> None:
+    """The way of the GPU, several decoders and batches in buckets, on the CPU."""
+    path = built / "data/model/model.onnx"
+    images = [encoded(draw("disc", seed)) for seed in range(9)]
+    settings = {"BATCH": "8", "RUNNERS": "1", "DECODERS": "4", "MAX_BATCH_IMAGES": "9"}
+    with serve(tmp_path, path, **settings) as live:
+        files = [("images", image) for image in images]
+        together = live.client.post("/predict_batch", files=files).json()["results"]
+        alone = [live.client.post("/predict", content=image).json() for image in images]
+        sizes = live.client.get("/metrics").text
+        runs = float(re.search(r"prediction_batch_size_count (\S+)", sizes)[1])
+        assert runs < 1 + 2 * len(images)
+    for one, other in zip(together, alone, strict=True):
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)

@@ -1,0 +1,62 @@
+import re
+
+import pytest
+
+from server.errors import UserError
+from server.model.providers import ProviderPolicy
+from server.settings import Settings, table, unknown
+
+
+def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
+    read = Settings.read(
+        {
+            "SERVER_MODEL": "a/b.onnx",
+            "SERVER_PORT": "9000",
+            "SERVER_PROVIDER": "cpu",
+            "SERVER_DEADLINE": "0.5",
+            "SERVER_API_KEYS": "one, two,",
+            "SERVER_REVISION": "",
+            "PORT": "1",
+        }
+    )
+    assert read == Settings(
+        model="a/b.onnx",
+        port=9000,
+        provider=ProviderPolicy.CPU,
+        deadline=0.5,
+        api_keys=("one", "two"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("PORT", "eighty", "whole number from 0 to 65,535"),
+        ("PORT", "70000", "whole number from 0 to 65,535"),
+        ("THREADS", "-1", "whole number"),
+        ("QUEUE", "0", "whole number from 1"),
+        ("BATCH", "2.5", "whole number"),
+        ("DEADLINE", "0", "number of seconds"),
+        ("DEADLINE", "nan", "number of seconds"),
+        ("DRAIN", "soon", "number of seconds"),
+        ("MAX_BODY_BYTES", "20MB", "whole number"),
+        ("MAX_PIXELS", "1e9", "whole number"),
+        ("PROVIDER", "gpu", "one of auto, cuda, cpu, require-cuda"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_wanted(name: str, value: str, wanted: str) -> None:
+    with pytest.raises(UserError, match=f"^SERVER_{name}={re.escape(value)}: no .*{wanted}"):
+        Settings.read({f"SERVER_{name}": value})
+
+
+def test_a_slip_in_a_name_is_noticed() -> None:
+    assert unknown({"SERVER_API_KEY": "x", "SERVER_PORT": "1", "HOME": "/"}) == [
+        "SERVER_API_KEY is no setting; SERVER_API_KEYS?"
+    ]
+
+
+def test_the_table_lists_each_setting_with_its_default() -> None:
+    lines = {line.split()[0]: line for line in table().splitlines()}
+    assert set(lines) == {f"SERVER_{name.upper()}" for name in Settings.__dataclass_fields__}
+    assert re.search(r" 20000000 +a longer body gets 413", lines["SERVER_MAX_BODY_BYTES"])
+    assert re.search(r" none +keys", lines["SERVER_API_KEYS"])

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants
+
+from server.errors import UserError
+from stages.network.network import create
+from stages.network.network import pretrained as source_of_weights
+from stages.network.pretrained import Weights, packaged_state
+
+
+@pytest.fixture(autouse=True)
+def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+def test_packaged_weights_fill_the_body_and_the_head_starts_at_zero() -> None:
+    network = create("efficientnet_lite0", classes=3, weights=Weights.PACKAGED)
+    state = list(network.body.state_dict().values())
+    packaged = packaged_state("efficientnet_lite0")
+    assert all(
+        torch.equal(ours, theirs) for ours, theirs in zip(state[:-2], packaged, strict=False)
+    )
+    probabilities = network.eval()(torch.rand(2, 3, 64, 64)).softmax(dim=1)
+    assert torch.allclose(probabilities, torch.full((2, 3), 1 / 3))
+
+
+def test_pixels_are_scaled_to_the_range_that_the_packaged_weights_know() -> None:
+    network = create("efficientnet_lite0", classes=2, weights=Weights.PACKAGED)
+    images = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2, 1).expand(1, 2, 2, 3)
+    inputs = network.normalise(images)
+    assert inputs.shape == (1, 3, 2, 2)
+    assert inputs[0, 0, 0].tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "complaint"),
+    [
+        (
+            "resnet8",
+            Weights.NONE,
+            "train.architecture=resnet8: timm has no such model; try resnet1",
+        ),
+        ("zzz", Weights.NONE, "try resnet18"),
+        ("resnet18", Weights.PACKAGED, "train.weights=packaged: there are .* not for resnet18"),
+        ("efficientnet_lite1", Weights.HUB, r"cannot be had \(No pretrained weights exist"),
+    ],
+)
+def test_a_network_that_cannot_be_had_names_the_cure(
+    architecture: str, weights: Weights, complaint: str
+) -> None:
+    with pytest.raises(UserError, match=complaint):
+        create(architecture, classes=2, weights=weights)
+
+
+def test_without_a_network_the_hub_is_asked_once_and_not_waited_for() -> None:
+    with pytest.raises(UserError, match=r"train\.weights=hub: the weights of test_resnet cannot"):
+        create("test_resnet", classes=2, weights=Weights.HUB)
+    assert constants.HF_HUB_OFFLINE
+
+
+def test_a_packaged_module_that_is_missing_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = source_of_weights.PACKAGED["efficientnet_lite0"]._replace(module="no_such_module")
+    monkeypatch.setitem(source_of_weights.PACKAGED, "efficientnet_lite0", gone)
+    with pytest.raises(UserError, match="no_such_module is not installed; run `make install`"):
+        packaged_state("efficientnet_lite0")

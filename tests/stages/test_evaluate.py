@@ -1,0 +1,189 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+
+from server.model.classifier import Classifier
+from stages.answers.scores import scores
+from stages.data.dataset import Dataset
+from stages.evaluation.bootstrap import intervals
+from tests.kit.stage import run_stage
+
+CLASSES = ("disc", "frame", "stripes")
+CURVES = {
+    "predictions",
+    "roc",
+    "precision_recall",
+    "reliability",
+    "risk_coverage",
+    "classes",
+    "robustness",
+}
+
+
+def evaluate(folder: Path, **changes: object) -> int:
+    places = {
+        "metrics": folder / "evaluate.json",
+        "card": folder / "model_card.md",
+        "plots": folder / "plots",
+        "mistakes": folder / "mistakes.png",
+    }
+    return run_stage("evaluate", **{**places, **changes})
+
+
+@pytest.fixture(scope="module")
+def evaluated(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(built)
+        assert evaluate(folder) == 0
+    return folder
+
+
+def judged(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "evaluate.json").read_text())
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_are_those_of_the_artefact_on_test(
+    workspace: Path, evaluated: Path, classifier: Classifier
+) -> None:
+    test = Dataset.open(Path("data/prepared")).split("test")
+    probabilities, _ = classifier(test.images.take(np.arange(len(test))))
+    found = judged(evaluated)
+    assert found["model"] == classifier.name
+    expected = {"images": len(test), **scores(test.labels, probabilities)}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    groups = test.samples["group"].to_pylist()
+    for name, (low, high) in intervals(test.labels, probabilities, groups).items():
+        assert found["interval"][name] == pytest.approx({"low": low, "high": high})
+        assert low <= found[name] <= high
+    columns = precision_recall_fscore_support(
+        test.labels, probabilities.argmax(axis=1), zero_division=0
+    )
+    for index, name in enumerate(CLASSES):
+        of_class = [float(column[index]) for column in columns]
+        names = ("precision", "recall", "f1", "images")
+        assert [found["class"][name][column] for column in names] == pytest.approx(
+            of_class, abs=1e-6
+        )
+
+
+def test_predictions_are_keyed_and_sorted_by_the_images_hash(
+    workspace: Path, evaluated: Path
+) -> None:
+    found = rows(evaluated / "plots/predictions.csv")
+    test = Dataset.open(Path("data/prepared")).split("test")
+    actual = dict(
+        zip(*(test.samples[name].to_pylist() for name in ("pixel_sha256", "class")), strict=True)
+    )
+    assert [row["pixel_sha256"] for row in found] == sorted(actual)
+    for row in found:
+        assert row["actual"] == actual[row["pixel_sha256"]]
+        by_class = {name: float(row[f"probability_{name}"]) for name in CLASSES}
+        assert row["predicted"] == max(by_class, key=by_class.__getitem__)
+        assert all(len(row[f"probability_{name}"]) <= 8 for name in CLASSES)  # 0.123456
+
+
+def test_each_class_has_a_curve_and_its_area_is_the_score(evaluated: Path) -> None:
+    predictions = rows(evaluated / "plots/predictions.csv")
+    for name in CLASSES:
+        curve = [row for row in rows(evaluated / "plots/roc.csv") if row["curve"] == name]
+        assert float(curve[0]["false_positive_rate"]) == 0
+        assert float(curve[-1]["true_positive_rate"]) == 1
+        x, y = (
+            [float(row[axis]) for row in curve]
+            for axis in ("false_positive_rate", "true_positive_rate")
+        )
+        area = roc_auc_score(
+            [row["actual"] == name for row in predictions],
+            [float(row[f"probability_{name}"]) for row in predictions],
+        )
+        assert np.trapezoid(y, x) == pytest.approx(area, abs=0.02)
+
+
+def test_every_plot_has_its_table(evaluated: Path) -> None:
+    assert {file.stem for file in (evaluated / "plots").iterdir()} == CURVES
+    clean = [r for r in rows(evaluated / "plots/robustness.csv") if r["severity"] == "0"]
+    assert [float(row["accuracy"]) for row in clean] == [judged(evaluated)["accuracy"]] * 6
+
+
+def test_a_rerun_gives_the_same_bytes(workspace: Path, evaluated: Path, tmp_path: Path) -> None:
+    assert evaluate(tmp_path) == 0
+    files = [file for file in evaluated.rglob("*") if file.is_file()]
+    assert len(files) == 3 + len(CURVES)
+    for file in files:
+        assert (tmp_path / file.relative_to(evaluated)).read_bytes() == file.read_bytes(), file
+
+
+def test_the_gallery_shows_mistakes_beside_their_maps(evaluated: Path) -> None:
+    with Image.open(evaluated / "mistakes.png") as picture:
+        assert picture.width == 3 * (2 * 160 + 12)
+        assert picture.height % (160 + 34) == 0
+
+
+def test_the_model_card_says_where_it_comes_from_and_what_it_is_worth(evaluated: Path) -> None:
+    card = (evaluated / "model_card.md").read_text()
+    found = judged(evaluated)
+    for said in (
+        "# Model card: test_resnet, 3 classes",
+        "* Licence: not stated",
+        "| disc | ",
+        f"{found['accuracy']:.3f}",
+        f"{found['interval']['roc_auc']['low']:.3f} to",
+        "72 of 72 files used; left out: none",
+        "| train.lr | 0.01 |",
+        "| torch | ",
+        "class disc: judged by ",  # fewer than 30
+    ):
+        assert said in card
+
+
+def test_slices_are_scored_apart(
+    workspace: Path, tmp_path: Path, classifier: Classifier, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared = Path(shutil.copytree("data/prepared", tmp_path / "prepared"))
+    samples = pq.read_table(prepared / "samples.parquet")
+    names = ["north" if width > 70 else "south" for width in samples["width"].to_pylist()]
+    column = samples.column_names.index("slice")
+    pq.write_table(samples.set_column(column, "slice", [names]), prepared / "samples.parquet")
+    assert evaluate(tmp_path, prepared=prepared) == 0
+    found = judged(tmp_path)["slice"]
+    test = Dataset.open(prepared).split("test")
+    wide = np.flatnonzero(np.array(test.samples["width"].to_pylist()) > 70)
+    probabilities, _ = classifier(test.images.take(wide))
+    expected = {"images": len(wide), **scores(test.labels[wide], probabilities)}
+    assert {name: found["north"][name] for name in expected} == expected
+    assert found["south"]["images"] == len(test) - len(wide)
+    assert "north" in capsys.readouterr().out
+    assert "| north | " in (tmp_path / "model_card.md").read_text()
+
+
+def test_speed_is_printed_and_in_no_output(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "ExecutionProvider: batch 1: " in printed
+    assert "images/s; batch 8: " in printed
+    timings = json.loads(Path("data/timings/evaluate.json").read_text())
+    assert [row["batch"] for row in timings] == [1, 8, 32]
+
+
+def test_without_what_prepare_counted_the_cure_is_named(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(tmp_path, counts="nowhere.json") == 2
+    assert "nowhere.json: not there; run `dvc repro prepare`" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,136 @@
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages.data.dataset import Dataset
+from stages.network.checkpoint import Checkpoint
+from stages.training.distributed import Processes
+from stages.training.dvclive_logs import Curves
+from stages.training.epoch import judge
+from tests.kit.stage import run_stage
+
+
+def train(folder: Path, **changes: object) -> int:
+    places = {"checkpoint": folder / "checkpoint", "curves": folder / "curves"}
+    return run_stage("train", **places, metrics=folder / "train.json", **changes)
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    lines = (folder / f"plots/metrics/{name}.tsv").read_text().splitlines()
+    return [float(line.split("\t")[1]) for line in lines[1:]]
+
+
+def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
+    curves = Path("plots/train")
+    losses = curve(curves, "validation/loss")
+    chosen = json.loads(Path("metrics/train.json").read_text())
+    assert chosen["best_epoch"] == losses.index(min(losses)) + 1
+    checkpoint = Path("data/checkpoint")
+    network = Checkpoint.open(checkpoint).network(checkpoint)
+    validation = Dataset.open(Path("data/prepared")).split("val")
+    kept = judge(network, validation, Processes(torch.device("cpu")))
+    assert kept.accuracy == pytest.approx(chosen["validation"]["accuracy"])
+    assert kept.loss == pytest.approx(chosen["validation"]["loss"], rel=1e-4)
+
+
+def test_it_learns(workspace: Path) -> None:
+    assert curve(Path("plots/train"), "train/loss")[-1] < 1.05  # chance is 1.0986
+    assert curve(Path("plots/train"), "learning_rate")[-1] < 0.001
+
+
+def test_timings_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
+    hashed = {path.name for path in Path("plots/train").rglob("*.tsv")}
+    assert hashed == {"loss.tsv", "accuracy.tsv", "learning_rate.tsv", "gradient_norm.tsv"}
+    timings = json.loads(Path("data/timings/train/metrics.json").read_text())
+    assert timings["images_per_second"] > 0
+    assert timings["epoch_seconds"] > 0
+
+
+def test_the_load_of_the_machine_is_logged_with_a_gpu_and_without(tmp_path: Path) -> None:
+    with Curves(tmp_path / "curves", tmp_path / "timings"):
+        logged = tmp_path / "timings/plots/metrics/system/cpu/usage (%).tsv"
+        for _ in range(100):
+            if logged.exists():
+                break
+            time.sleep(0.1)
+    assert len(logged.read_text().splitlines()) > 1
+    assert not (tmp_path / "curves/plots/metrics").exists()
+
+
+def test_equal_settings_give_equal_bytes_and_another_seed_does_not(
+    workspace: Path, tmp_path: Path
+) -> None:
+    for name, changes in (("a", {}), ("b", {}), ("c", {"seed": 1})):
+        assert train(tmp_path / name, epochs=1, rotation=10.0, **changes) == 0
+    weights = [(tmp_path / name / "checkpoint/weights.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
+    card = Checkpoint.open(Path("data/checkpoint"))
+    assert card.architecture == "test_resnet"
+    assert card.classes == ["disc", "frame", "stripes"]
+    assert card.parameters["lr"] == 0.01
+    assert card.data_hash == Dataset.open(Path("data/prepared")).card.data_hash
+    tensors = load_file("data/checkpoint/weights.safetensors")
+    assert tensors["mean"].shape == (1, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"architecture": "resnet8"}, "train.architecture=resnet8: timm has no such model"),
+        ({"weights": "packaged"}, "train.weights=packaged"),
+        ({"weights": "magic"}, "train.weights=magic: no such file, nor one of packaged, hub, none"),
+        ({"optimizer": "adamx"}, "train.optimizer=adamx: timm has no such optimizer; try adam"),
+        ({"drop_path": 0.1, "architecture": "vgg11"}, "train.drop_path: vgg11 has none"),
+        ({"freeze": 6}, "train.freeze=6: this network has 6 groups of layers"),
+        ({"lr": "fast"}, "--lr"),
+        ({"lr": 1e30}, "train: the loss is no number in step 3; lower train.lr"),
+        ({"device": "mps"}, "train.device=mps: torch finds none on this machine"),
+        ({"prepared": "nowhere"}, "nowhere/dataset.json: not there; run `dvc repro prepare`"),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_checkpoint(
+    workspace: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train(tmp_path, **changes) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert complaint in printed
+    assert not (tmp_path / "checkpoint").exists()
+    assert not (tmp_path / "train.json").exists()
+
+
+def test_the_page_to_watch_a_run_by_is_there_and_anew(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert train(tmp_path, prepared=workspace / "data/prepared") == 0
+    page = Path("data/timings/train/report.html").read_text()
+    for name in ("train/loss", "validation/accuracy", "gradient_norm", "images_per_second"):
+        assert name.rpartition("/")[2] in page
+    assert all(norm > 0 for norm in curve(tmp_path / "curves", "gradient_norm"))
+
+
+def test_profiling_prints_where_the_time_goes_and_trains_nothing(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert train(tmp_path, prepared=workspace / "data/prepared", profile=True) == 0
+    printed = capsys.readouterr().out
+    assert "convolution" in printed
+    assert re.search(r"8 steps of 8 images in .* of it waiting for data", printed)
+    trace = json.loads((tmp_path / "data/timings/train/trace.json").read_text())
+    assert len(trace["traceEvents"]) > 100
+    assert not (tmp_path / "checkpoint").exists()

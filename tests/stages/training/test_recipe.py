@@ -1,0 +1,237 @@
+"""Each parameter of `train` does something, and what its name says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from server.errors import UserError
+from stages.network.network import Network, create
+from stages.training.amp import Precision
+from stages.training.device import be_deterministic
+from stages.training.distributed import Processes
+from stages.training.learner import Batch, Learner
+from stages.training.recipe import (
+    Balance,
+    Mix,
+    Schedule,
+    class_weights,
+    draw_order,
+    make_optimizer,
+    make_schedule,
+)
+from tests.kit.stage import run_stage
+
+CPU = torch.device("cpu")
+LABELS = np.array([0] * 30 + [1] * 10)
+BASE: dict[str, object] = {"epochs": 2, "architecture": "test_convnext", "dropout": 0.0}
+
+
+def trained(folder: Path, **changes: object) -> bytes:
+    """Return the weights that a short training comes to."""
+    places = {"checkpoint": folder / "checkpoint", "curves": folder / "curves"}
+    options = {**BASE, **changes}
+    assert run_stage("train", **places, metrics=folder / "train.json", **options) == 0
+    return (folder / "checkpoint/weights.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def base(built: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(built)
+        return trained(tmp_path_factory.mktemp("base"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizer", "sgd"),
+        ("accumulate", 2),
+        ("layer_decay", 0.5),
+        ("schedule", "constant"),
+        ("schedule", "step"),
+        ("warmup", 0.5),
+        ("weight_decay", 0.5),
+        ("label_smoothing", 0.3),
+        ("mixup", 0.5),
+        ("cutmix", 0.5),
+        ("balance", "sampling"),
+        ("dropout", 0.5),
+        ("drop_path", 0.5),
+        ("freeze", 1),
+        ("ema", 0.9),
+        ("flip", "none"),
+        ("quarter_turns", False),
+        ("rotation", 20.0),
+        ("batch_size", 16),
+        ("seed", 1),
+    ],
+)
+def test_a_parameter_changes_what_is_learned(
+    workspace: Path, tmp_path: Path, base: bytes, name: str, value: object
+) -> None:
+    assert trained(tmp_path, **{name: value}) != base
+
+
+def test_patience_ends_a_training_that_learns_nothing(workspace: Path, tmp_path: Path) -> None:
+    trained(tmp_path, epochs=5, lr=0.0, patience=2)
+    lines = (tmp_path / "curves/plots/metrics/validation/loss.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 3  # the first is the best, two more have the chance to be better
+
+
+@pytest.mark.slow
+def test_compiling_changes_no_result_beyond_rounding(workspace: Path, tmp_path: Path) -> None:
+    small = {"architecture": "test_resnet", "epochs": 1, "lr": 0.001, "flip": "none"}
+    plain = trained(tmp_path / "plain", **small)
+    compiled = trained(tmp_path / "compiled", compile=True, **small)
+    assert plain != compiled
+    first, second = (
+        load_file(tmp_path / name / "checkpoint/weights.safetensors")
+        for name in ("plain", "compiled")
+    )
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.allclose(tensor.float(), second[name].float(), atol=2e-3), name
+
+
+def test_frozen_layers_and_what_their_norms_have_seen_stay() -> None:
+    network = create("test_resnet", classes=2, weights="none")
+    network.freeze(2)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    nn.init.normal_(network.body.get_classifier().weight)
+    network.train()
+    network(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    changed = {
+        name
+        for name, tensor in network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert not [
+        name for name in changed if name.startswith(("body.conv1", "body.bn1", "body.layer1"))
+    ]
+    assert {"body.fc.weight", "body.layer2.0.bn1.running_mean"} <= changed
+
+
+def test_layers_further_from_the_head_learn_slower() -> None:
+    network = create("test_resnet", classes=2, weights="none")
+    optimizer = make_optimizer(network, "sgd", lr=1.0, weight_decay=0.0, layer_decay=0.5)
+    scales = {id(p): group["lr_scale"] for group in optimizer.param_groups for p in group["params"]}
+    assert scales[id(network.body.fc.weight)] == 1
+    assert scales[id(network.body.conv1[0].weight)] < 0.1
+
+
+def rates(schedule: Schedule, warmup: float) -> list[float]:
+    """Return the learning rate of each of 4 x 25 steps."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    made = make_schedule(optimizer, schedule, epochs=4, steps=25, warmup=warmup, lr=1.0)
+    seen = []
+    for step in range(100):
+        made.step_update(step)
+        seen.append(optimizer.param_groups[0]["lr"])
+    return seen
+
+
+def test_the_learning_rate_goes_as_it_is_told() -> None:
+    cosine = rates(Schedule.COSINE, 0.1)
+    assert cosine[0] == pytest.approx(0.01)
+    assert cosine[10] == max(cosine) > 0.97
+    assert cosine[50] == pytest.approx(0.5)
+    assert cosine[-1] < 0.001
+    assert set(rates(Schedule.CONSTANT, 0.0)) == {1.0}
+    step = rates(Schedule.STEP, 0.0)
+    assert [step[0], step[50], step[90]] == pytest.approx([1, 0.1, 0.01])
+
+
+def test_rare_classes_weigh_more_or_come_more_often() -> None:
+    weights = class_weights(LABELS, 2, Balance.LOSS)
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([40 / 60, 40 / 20])
+    assert class_weights(LABELS, 2, Balance.SAMPLING) is None
+    dice = np.random.default_rng(0)
+    plain = draw_order(LABELS, Balance.NONE, dice)
+    assert sorted(plain) == list(range(40))
+    many = np.concatenate([draw_order(LABELS, Balance.SAMPLING, dice) for _ in range(100)])
+    assert LABELS[many].mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_mixing_keeps_targets_probabilities() -> None:
+    np.random.seed(0)  # noqa: NPY002 - timm's Mixup draws from it
+    labels = torch.tensor([0, 1, 2, 0])
+    images = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 8, 8).clone()
+    plain = Mix(mixup=0, cutmix=0, label_smoothing=0.3, classes=3)
+    same, targets = plain(images.clone(), labels)
+    assert torch.equal(same, images)
+    assert targets[1].tolist() == pytest.approx([0.1, 0.8, 0.1])
+    blended, targets = Mix(mixup=1, cutmix=0, label_smoothing=0, classes=3)(images.clone(), labels)
+    share = targets[0, 0].item() - 0.0
+    assert targets.sum(dim=1).tolist() == pytest.approx([1] * 4)
+    assert blended[1, 0, 0, 0].item() == pytest.approx(1 * targets[1, 1] + 2 * targets[1, 2])
+    assert share == pytest.approx(1)  # the first and the last are of one class
+    odd, _ = Mix(mixup=1, cutmix=1, label_smoothing=0, classes=3)(images[:3].clone(), labels[:3])
+    assert torch.equal(odd, images[:3])
+
+
+def learner(network: Network, **changes: object) -> Learner:
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    schedule = make_schedule(optimizer, Schedule.CONSTANT, epochs=1, steps=9, warmup=0, lr=0.1)
+    return Learner(
+        network=network,
+        optimizer=optimizer,
+        schedule=schedule,
+        precision=Precision(CPU, amp=False),
+        processes=Processes(CPU),
+        augment=lambda images: images,
+        mix=Mix(mixup=0, cutmix=0, label_smoothing=0, classes=3),
+        **changes,
+    )
+
+
+def test_two_batches_a_step_are_one_of_twice_the_size() -> None:
+    be_deterministic()
+    images = torch.randint(256, (6, 32, 32, 3), dtype=torch.uint8)
+    labels = torch.tensor([0, 1, 2, 0, 1, 1])
+    states = []
+    for accumulate, sizes in ((1, [6]), (2, [4, 2])):
+        torch.manual_seed(0)
+        network = create("test_convnext", classes=3, weights="none")  # without batch norm
+        one = learner(network, accumulate=accumulate)
+        tally = one.learn(map(Batch, images.split(sizes), labels.split(sizes), sizes))
+        assert (tally.count, tally.steps, one.step) == (6, 1, 1)
+        states.append((tally.score().loss, tally.gradient_norm(), network.state_dict()))
+    assert states[0][0] == pytest.approx(states[1][0])
+    assert states[0][1] == pytest.approx(states[1][1], rel=1e-4)
+    for name, tensor in states[0][2].items():
+        assert torch.allclose(tensor, states[1][2][name], atol=1e-6), name
+
+
+def test_the_average_follows_the_weights() -> None:
+    network = create("test_resnet", classes=3, weights="none")
+    average = ModelEmaV3(network, decay=0.5)
+    one = learner(network, average=average)
+    batch = Batch(torch.zeros(3, 32, 32, 3, dtype=torch.uint8), torch.tensor([0, 0, 1]), 3)
+    one.learn([batch])  # the first update takes the weights as they are
+    before = network.body.fc.bias.clone()
+    one.learn([batch])
+    assert one.judged is average.module
+    expected = (before + network.body.fc.bias) / 2
+    assert torch.allclose(one.judged.body.fc.bias, expected)
+    assert not torch.allclose(expected, before)
+
+
+def test_a_batch_that_does_not_fit_names_step_and_cure() -> None:
+    one = learner(create("test_resnet", classes=3, weights="none"))
+    images = torch.zeros(1, 32, 32, 3, dtype=torch.uint8).expand(
+        10**9, 32, 32, 3
+    )  # 12 TB as floats
+    labels = torch.zeros(1, dtype=torch.int64).expand(10**9)
+    cure = (
+        "step 1: a batch of 1,000,000,000 images does not fit into memory; lower train.batch_size"
+    )
+    with pytest.raises(UserError, match=cure):
+        one.learn([Batch(images, labels, 10**9)])
