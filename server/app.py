@@ -8,9 +8,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
+from server.http.access import AccessMiddleware
 from server.http.api_keys import ApiKeys
 from server.http.body_limit import BodyLimit
-from server.http.envelope import Envelope
 from server.http.problems import HANDLERS
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
@@ -61,7 +61,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     ]
     layers = [
         Middleware(
-            Envelope,
+            AccessMiddleware,
             metrics=metrics,
             provider=classifier.provider,
             routes={route.path for route in paths},

@@ -21,7 +21,7 @@ from stages.sources.about import about
 from stages.sources.folders import GroupBy, find
 from stages.sources.reading import read_all
 from stages.splits.assign import Member, assign, check, leaks
-from stages.splits.candidates import Reason, Samples
+from stages.splits.candidates import Candidates, Reason
 from stages.splits.contact_sheet import contact_sheet
 from stages.splits.duplicates import drop_exact, group_near, write_conflicts
 from stages.splits.overview import histograms, summary, table
@@ -71,7 +71,7 @@ def main(
         shards = Shards(folder, len(candidates), image_size)
         shards.allocate()
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
-        samples = Samples(candidates, read_all(candidates, shards, resizer))
+        samples = Candidates(candidates, read_all(candidates, shards, resizer))
         _refuse_unreadable(samples, on_bad_image)
         drop_exact(samples)
         together = group_near(samples, shards, near_distance, near_correlation)
@@ -96,7 +96,7 @@ def main(
     table(counts)
 
 
-def _refuse_unreadable(samples: Samples, on_bad_image: OnBadImage) -> None:
+def _refuse_unreadable(samples: Candidates, on_bad_image: OnBadImage) -> None:
     """Stop at the first file that is no image, or where skipping them leaves a class empty."""
     problems = samples.facts["problem"].to_pylist()
     bad = [position for position, problem in enumerate(problems) if problem]
@@ -112,7 +112,7 @@ def _refuse_unreadable(samples: Samples, on_bad_image: OnBadImage) -> None:
 
 
 def _split(
-    samples: Samples,
+    samples: Candidates,
     together: list[int],
     validation_fraction: float,
     test_fraction: float,
@@ -158,7 +158,7 @@ def _split(
     return len(leaked)
 
 
-def _data_hash(samples: Samples) -> str:
+def _data_hash(samples: Candidates) -> str:
     """Name the data by what is learned from: pixels, classes and splits, not paths."""
     names = samples.facts["pixel_sha256"].to_pylist()
     lines = sorted(

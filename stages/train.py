@@ -37,7 +37,7 @@ from stages.training.recipe import (
     make_optimizer,
     make_schedule,
 )
-from stages.training.resume import Interrupted, key, place
+from stages.training.resume import ResumeState, key, place
 from stages.training.seeds import Randomness
 
 PACKAGES = ("torch", "timm")
@@ -86,7 +86,7 @@ def main(
     processor = processes.device
     keep_memory()
     be_deterministic()
-    dice = Randomness(seed, rank=processes.rank)
+    rng = Randomness(seed, rank=processes.rank)
     dataset = Dataset.open(prepared)
     train, validation = dataset.split("train"), dataset.split("val")
     classes = dataset.card.classes
@@ -118,7 +118,7 @@ def main(
             flip=flip,
             quarter_turns=quarter_turns,
             rotation=rotation,
-            generator=dice.augment,
+            generator=rng.augment,
         ),
         mix=Mix(mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, classes=len(classes)),
         class_weights=None if balanced is None else balanced.to(processor),
@@ -138,11 +138,11 @@ def main(
         versions=versions,
     )
     name = key(asdict(card), describe(processor))
-    training = Training(learner, Interrupted(place() / name) if processes.first else None)
+    training = Training(learner, ResumeState(place() / name) if processes.first else None)
     if training.resume():
         print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
     pass_once = partial(
-        run_epoch, learner, train, validation, batch_size=batch_size, balance=balance, dice=dice
+        run_epoch, learner, train, validation, batch_size=batch_size, balance=balance, rng=rng
     )
     if not processes.first:
         for _ in training.run(pass_once, epochs, patience):

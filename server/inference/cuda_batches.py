@@ -15,7 +15,7 @@ CUDART = "libcudart.so.13"
 GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number
 
 
-class Buckets:
+class CudaBatches:
     """Asks the network about up to `limit` images at once, in batches filled up with black.
 
     Batches have a power of two images, since cuDNN chooses its algorithms anew for each shape that

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
-from server.inference.cuda_batches import Buckets
+from server.inference.cuda_batches import CudaBatches
 from server.inference.worker import Posted, Readied, Worker
 from server.model.classifier import Classifier
 from server.model.providers import CUDA
@@ -34,7 +34,7 @@ class Predictor:
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
         self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
-        network = Buckets(classifier, limit=batch) if on_cuda else None
+        network = CudaBatches(classifier, limit=batch) if on_cuda else None
         self.worker = Worker(classifier, settings, metrics, network=network)
         self.admission = Admission(
             limit=settings.queue, wait=settings.deadline / 2, workers=runners * batch

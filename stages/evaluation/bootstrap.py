@@ -85,9 +85,9 @@ def intervals(
     numbers = group_numbers(groups)
     count = int(numbers.max()) + 1
     score = WeightedScores(labels, probabilities)
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     drawn = [
-        score(np.bincount(dice.integers(count, size=count), minlength=count)[numbers].astype(float))
+        score(np.bincount(rng.integers(count, size=count), minlength=count)[numbers].astype(float))
         for _ in range(resamples)
     ]
     tail = 50 * (1 - LEVEL)

@@ -29,8 +29,8 @@ def _blur(pixels: Pixels, severity: int) -> Pixels:
 
 def _noise(pixels: Pixels, severity: int) -> Pixels:
     spread = (8, 16, 32)[severity - 1]
-    dice = np.random.default_rng(int(pixels.sum(dtype=np.int64)))  # equal pixels, equal noise
-    noisy = pixels + dice.normal(0, spread, pixels.shape)
+    rng = np.random.default_rng(int(pixels.sum(dtype=np.int64)))  # equal pixels, equal noise
+    noisy = pixels + rng.normal(0, spread, pixels.shape)
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 

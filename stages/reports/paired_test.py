@@ -61,10 +61,10 @@ def compare(before: Flags, after: Flags, groups: Sequence[str], *, seed: int = 0
     count = int(numbers.max()) + 1
     gains = np.bincount(numbers, weights=after.astype(float) - before, minlength=count)
     sizes = np.bincount(numbers, minlength=count)
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(RESAMPLES):
-        chosen = dice.integers(count, size=count)
+        chosen = rng.integers(count, size=count)
         drawn.append(gains[chosen].sum() / sizes[chosen].sum())
     tail = 50 * (1 - LEVEL)
     low, high = np.percentile(drawn, [tail, 100 - tail])

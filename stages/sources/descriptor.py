@@ -8,12 +8,12 @@ import yaml
 
 from server.errors import UserError
 from stages.sources.about import KEYS as ABOUT
-from stages.sources.source_file import Found
+from stages.sources.source_file import SourceFile
 
 KEYS = {"package", "version", "module", "labels", "columns", "classes"}
 
 
-def packaged(descriptor: Path) -> list[Found]:
+def packaged(descriptor: Path) -> list[SourceFile]:
     """List the images of a data set; raise `UserError` where it is not installed as described."""
     try:
         card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
@@ -43,5 +43,7 @@ def packaged(descriptor: Path) -> list[Found]:
         value = float(row["label"])
         label = next(name for name, bound in card["classes"].items() if value < bound)
         file = str(labels.parent / row["image"])
-        found.append(Found(file=file, path=row["image"], label=label, slice=row.get("slice", "")))
+        found.append(
+            SourceFile(file=file, path=row["image"], label=label, slice=row.get("slice", ""))
+        )
     return found

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from server.errors import UserError
 from stages.sources.descriptor import packaged
-from stages.sources.source_file import Found
+from stages.sources.source_file import SourceFile
 
 FEWEST_CLASSES = 2
 COLUMNS = ("image", "label", "slice", "group", "split")
@@ -40,7 +40,7 @@ class GroupBy(StrEnum):
 
 def find(
     source: Path, *, group_by: GroupBy = GroupBy.NONE, option: str = "prepare.source"
-) -> list[Found]:
+) -> list[SourceFile]:
     """List every file of `source` in the order of their paths, or raise `UserError`.
 
     option: what the user named the source by, for complaints.
@@ -64,7 +64,7 @@ def find(
     return sorted((_grouped(image, group_by) for image in found), key=lambda image: image.path)
 
 
-def _grouped(image: Found, group_by: GroupBy) -> Found:
+def _grouped(image: SourceFile, group_by: GroupBy) -> SourceFile:
     match group_by:
         case GroupBy.NONE:
             return replace(image, group="")
@@ -82,7 +82,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
             yield file, file.relative_to(folder).as_posix()
 
 
-def _in_folders(source: Path) -> Iterator[Found]:
+def _in_folders(source: Path) -> Iterator[SourceFile]:
     """List class folders, below folders of splits where there is a train with folders in it."""
     folders = [entry for entry in source.iterdir() if entry.is_dir() and _visible(entry.name)]
     splits = {
@@ -101,7 +101,7 @@ def _in_folders(source: Path) -> Iterator[Found]:
     depth = 1 if splits else 0  # of the class folders
     for file, path in _files(source):
         parts = path.split("/")
-        found = Found(file=str(file), path=path)
+        found = SourceFile(file=str(file), path=path)
         if not _visible(path):
             yield replace(found, reason="hidden")
         elif splits and parts[0] not in splits:
@@ -116,7 +116,7 @@ def _class_folders(folder: Path) -> list[Path]:
     return [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _visible(entry.name)]
 
 
-def _listed(source: Path, manifest: Path) -> Iterator[Found]:
+def _listed(source: Path, manifest: Path) -> Iterator[SourceFile]:
     """List the images of a manifest, and the files that it does not name."""
     try:
         if manifest.suffix == ".csv":
@@ -142,7 +142,7 @@ def _listed(source: Path, manifest: Path) -> Iterator[Found]:
                 f"{manifest}: row {number}: no split is called {split}; use train, val, test"
             )
         named.add(path)
-        yield Found(
+        yield SourceFile(
             file=str(source / path),
             path=path,
             label=label,
@@ -152,7 +152,7 @@ def _listed(source: Path, manifest: Path) -> Iterator[Found]:
         )
     for file, path in _files(source):
         if path not in named and file != manifest:
-            yield Found(file=str(file), path=path, reason="not in the manifest")
+            yield SourceFile(file=str(file), path=path, reason="not in the manifest")
 
 
 def _visible(path: str) -> bool:

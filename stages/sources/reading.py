@@ -18,7 +18,7 @@ from server.image.features import FEATURES, image_features
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA
 from stages.data.shards import Shards
-from stages.sources.source_file import Found
+from stages.sources.source_file import SourceFile
 
 CHUNK = 16
 AHEAD = 4  # chunks a process, so that memory does not grow with the number of images
@@ -27,7 +27,7 @@ OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEAT
 FACTS = pa.schema([("problem", pa.string()), *(SCHEMA.field(name) for name in OF_PIXELS)])
 
 
-def read_all(found: Sequence[Found], shards: Shards, resizer: Resizer) -> pa.Table:
+def read_all(found: Sequence[SourceFile], shards: Shards, resizer: Resizer) -> pa.Table:
     """Store each readable image at its position; return a row a file, as `FACTS`.
 
     `problem` says why a file cannot be used; the rest of its row is null then.

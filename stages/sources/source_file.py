@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class SourceFile:
     """A file of the source and what the source says of it; `reason`: why it is no sample."""
 
     file: str

@@ -14,7 +14,7 @@ from server.model.classifier import Classifier
 from stages.data.dataset import SCHEMA, USED, Split
 from stages.data.shards import Shards
 from stages.sources.reading import read_all
-from stages.sources.source_file import Found
+from stages.sources.source_file import SourceFile
 
 
 @contextmanager
@@ -41,14 +41,14 @@ def unlabelled(folder: Path, classifier: Classifier) -> Iterator[tuple[Split, in
         yield Split(Path(name), classifier.metadata.classes, samples), len(found) - len(samples)
 
 
-def _files(folder: Path) -> Iterator[Found]:
+def _files(folder: Path) -> Iterator[SourceFile]:
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder).as_posix()
         if file.is_file() and not any(part.startswith(".") for part in path.split("/")):
-            yield Found(file=str(file), path=path)
+            yield SourceFile(file=str(file), path=path)
 
 
-def _samples(found: list[Found], facts: pa.Table, shards: Shards) -> pa.Table:
+def _samples(found: list[SourceFile], facts: pa.Table, shards: Shards) -> pa.Table:
     """Return a row a file, in the shape of the samples table."""
     places = np.array([shards.place(position) for position in range(len(found))])
     texts = dict.fromkeys(("class", "slice", "group"), "") | {"split": "test", "status": USED}

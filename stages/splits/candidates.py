@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
-from stages.sources.source_file import Found
+from stages.sources.source_file import SourceFile
 
 
 class Reason(StrEnum):
@@ -33,10 +33,10 @@ class Conflict:
 
 
 @dataclass
-class Samples:
+class Candidates:
     """The candidates in the order of their paths, and what is known of them so far."""
 
-    found: Sequence[Found]
+    found: Sequence[SourceFile]
     facts: pa.Table
     status: list[str] = field(init=False)
     split: list[str] = field(init=False)
@@ -78,7 +78,7 @@ class Samples:
             for split in ("train", "val", "test")
         }
 
-    def table(self, shards: Shards, others: Sequence[Found]) -> pa.Table:
+    def table(self, shards: Shards, others: Sequence[SourceFile]) -> pa.Table:
         """Return the samples table: a row a file, those that were no candidates among them."""
         count = len(self.found)
         places = [shards.place(i) if self.status[i] == USED else (None, None) for i in range(count)]

@@ -7,14 +7,14 @@ from PIL import Image, ImageDraw
 
 from stages.data.dataset import SPLITS
 from stages.data.shards import Shards
-from stages.splits.candidates import Samples
+from stages.splits.candidates import Candidates
 
 EACH = 6  # samples a class a split
 TILE = 96  # pixels
 TITLE = 18
 
 
-def contact_sheet(samples: Samples, shards: Shards, path: Path) -> None:
+def contact_sheet(samples: Candidates, shards: Shards, path: Path) -> None:
     """Write a PNG: a row a class, a block of samples a split, the first ones by pixel hash."""
     names = samples.facts["pixel_sha256"].to_pylist()
     classes = sorted({image.label for image in samples.found})

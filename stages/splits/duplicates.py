@@ -11,11 +11,11 @@ import pyarrow.csv
 from stages.cli.output import whole
 from stages.data.shards import Shards
 from stages.sources.reading import same_pixels
-from stages.splits.candidates import Conflict, Reason, Samples
+from stages.splits.candidates import Candidates, Conflict, Reason
 from stages.splits.near_duplicates import close_hashes, confirmed, groups
 
 
-def drop_exact(samples: Samples) -> None:
+def drop_exact(samples: Candidates) -> None:
     """Keep equal pixels once a given split; drop all of a picture that has two labels."""
     by_hash = defaultdict(list)
     hashes = samples.facts["pixel_sha256"].to_pylist()
@@ -39,7 +39,7 @@ def drop_exact(samples: Samples) -> None:
                 samples.leave_out(position, Reason.DUPLICATE, keeper)
 
 
-def group_near(samples: Samples, shards: Shards, distance: int, correlation: float) -> list[int]:
+def group_near(samples: Candidates, shards: Shards, distance: int, correlation: float) -> list[int]:
     """Group near duplicates and what the source groups; return a number for each used image."""
     used = samples.used
     hashes = samples.facts["phash"].take(pa.array(used)).to_pylist()
@@ -67,7 +67,7 @@ def group_near(samples: Samples, shards: Shards, distance: int, correlation: flo
     return numbers
 
 
-def write_conflicts(samples: Samples, path: Path) -> None:
+def write_conflicts(samples: Candidates, path: Path) -> None:
     """List files that show the same, or nearly, under two labels: one of each pair may be wrong."""
     found = samples.found
     rows = sorted(samples.conflicts, key=lambda pair: (-pair.correlation, pair.first))

@@ -13,13 +13,13 @@ from rich.table import Table
 
 from stages.cli.output import whole
 from stages.data.dataset import SPLITS, USED
-from stages.sources.source_file import Found
-from stages.splits.candidates import Samples
+from stages.sources.source_file import SourceFile
+from stages.splits.candidates import Candidates
 
 BINS = 20
 
 
-def summary(found: Sequence[Found], samples: Samples) -> dict[str, Any]:
+def summary(found: Sequence[SourceFile], samples: Candidates) -> dict[str, Any]:
     """Count what was found, used, left out for each reason, and grouped; classes in each split."""
     left_out = Counter(image.reason for image in found if image.reason)
     left_out += Counter(status.partition(":")[0] for status in samples.status)
@@ -39,7 +39,7 @@ def summary(found: Sequence[Found], samples: Samples) -> dict[str, Any]:
     }
 
 
-def histograms(samples: Samples, folder: Path) -> None:
+def histograms(samples: Candidates, folder: Path) -> None:
     """Write counts of classes, image sizes and brightness, each a split, as CSV."""
     used = samples.used
     splits = np.array([samples.split[position] for position in used])

@@ -17,7 +17,7 @@ from stages.network.network import Network
 from stages.training.distributed import Processes
 from stages.training.learner import Batch, Learner
 from stages.training.recipe import Balance, draw_order
-from stages.training.running_scores import Score, Tally
+from stages.training.running_scores import RunningScores, Score
 from stages.training.seeds import Randomness
 
 JUDGE_BATCH = 64
@@ -54,12 +54,12 @@ def run_epoch(
     number: int,
     batch_size: int,
     balance: Balance,
-    dice: Randomness,
+    rng: Randomness,
 ) -> Epoch:
     """Learn from all of `train` in a new order, then judge by `validation`."""
     start = time.monotonic()
-    dice.start(number)
-    order = draw_order(train.labels, balance, dice.order)
+    rng.start(number)
+    order = draw_order(train.labels, balance, rng.order)
     processes = learner.processes
     total = len(processes.bounds(len(order), batch_size))
     stream = batches(train, order, batch_size, processes)
@@ -108,7 +108,7 @@ def batches(
 def judge(network: Network, split: Split, processes: Processes) -> Score:
     """Score the images of `split` as they are."""
     network.eval()
-    tally = Tally(processes)
+    tally = RunningScores(processes)
     size = max(JUDGE_BATCH, processes.count)
     for images, labels, _ in batches(split, np.arange(len(split)), size, processes):
         logits = network(network.normalise(images))

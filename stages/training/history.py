@@ -8,13 +8,13 @@ from torch import Tensor
 
 from stages.training.epoch import Epoch
 from stages.training.learner import Learner
-from stages.training.resume import Interrupted, state_of
+from stages.training.resume import ResumeState, state_of
 
 
 class Training:
     """Collects epochs, keeps the best of them, and saves all after each."""
 
-    def __init__(self, learner: Learner, interrupted: Interrupted | None) -> None:
+    def __init__(self, learner: Learner, interrupted: ResumeState | None) -> None:
         """Start before the first epoch; `interrupted` is None where another process saves."""
         self.learner = learner
         self.interrupted = interrupted

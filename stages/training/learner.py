@@ -18,7 +18,7 @@ from stages.network.network import Network
 from stages.training.amp import Precision
 from stages.training.distributed import Processes
 from stages.training.recipe import Mix
-from stages.training.running_scores import Tally
+from stages.training.running_scores import RunningScores
 
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 LOOK = 50  # steps between two looks at the loss, where looking means waiting for a GPU
@@ -66,10 +66,10 @@ class Learner:
         compiled: Callable[[Tensor], Tensor] = torch.compile(joined) if self.compiled else joined
         return compiled
 
-    def learn(self, batches: Iterable[Batch]) -> Tally:
+    def learn(self, batches: Iterable[Batch]) -> RunningScores:
         """Take a step for every few of `batches`; return what they came to."""
         self.network.train()
-        tally = Tally(self.processes)
+        tally = RunningScores(self.processes)
         for group in _groups(batches, self.accumulate):
             try:
                 self.take(group, tally)
@@ -85,7 +85,7 @@ class Learner:
         tally.check()
         return tally
 
-    def take(self, group: Sequence[Batch], tally: Tally) -> None:
+    def take(self, group: Sequence[Batch], tally: RunningScores) -> None:
         """Take one step."""
         self.schedule.step_update(self.step)
         self.optimizer.zero_grad(set_to_none=True)

@@ -85,13 +85,13 @@ def make_schedule(
 
 
 def draw_order(
-    labels: npt.NDArray[np.int64], balance: Balance, dice: np.random.Generator
+    labels: npt.NDArray[np.int64], balance: Balance, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
     """Return the images of an epoch in their order, `int64 [n]`."""
     if balance is not Balance.SAMPLING:
-        return dice.permutation(len(labels))
+        return rng.permutation(len(labels))
     rarity = 1 / np.bincount(labels)[labels]
-    return dice.choice(len(labels), size=len(labels), p=rarity / rarity.sum())
+    return rng.choice(len(labels), size=len(labels), p=rarity / rarity.sum())
 
 
 def class_weights(labels: npt.NDArray[np.int64], classes: int, balance: Balance) -> Tensor | None:

@@ -44,7 +44,7 @@ def key(*facts: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-class Interrupted:
+class ResumeState:
     """The states of one training in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:

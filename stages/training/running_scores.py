@@ -18,7 +18,7 @@ class Score:
     loss: float
 
 
-class Tally:
+class RunningScores:
     """Sums on the device, so that no step waits for a number to be read."""
 
     def __init__(self, processes: Processes) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from server.errors import ModelError
 from server.image.decode import Pixels
-from server.inference.cuda_batches import Buckets
+from server.inference.cuda_batches import CudaBatches
 from server.model.classifier import Classifier
 from server.model.providers import ProviderPolicy
 
@@ -47,8 +47,8 @@ def main() -> None:
         return
     ways: dict[str, Ask] = {
         "plain": lambda images: plain.probabilities(np.stack(images)),
-        "bound": Buckets(opened(), limit=SIZES[-1]),
-        "bound, graphs": Buckets(opened(graphs=True), limit=SIZES[-1]),
+        "bound": CudaBatches(opened(), limit=SIZES[-1]),
+        "bound, graphs": CudaBatches(opened(graphs=True), limit=SIZES[-1]),
     }
     side = plain.metadata.image_size
     noise = np.random.default_rng(0).integers(0, 256, (SIZES[-1], side, side, 3), dtype=np.uint8)

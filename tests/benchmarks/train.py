@@ -40,14 +40,12 @@ SIZES = (1_000, 10_000, 100_000)
 SMALL = 64  # side of the images of which memory is measured
 
 
-def learner(dice: Randomness, architecture: str = "efficientnet_lite0") -> Learner:
+def learner(rng: Randomness, architecture: str = "efficientnet_lite0") -> Learner:
     """Return what `stages.train` would make of params.yaml."""
     network = create(architecture, classes=2, weights="none", dropout=0.2)
     optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
     schedule = make_schedule(optimizer, Schedule.COSINE, epochs=5, steps=54, warmup=0.1, lr=0.001)
-    turn = partial(
-        augment, flip=Flip.BOTH, quarter_turns=True, rotation=0.0, generator=dice.augment
-    )
+    turn = partial(augment, flip=Flip.BOTH, quarter_turns=True, rotation=0.0, generator=rng.augment)
     return Learner(
         network=network,
         optimizer=optimizer,
@@ -61,15 +59,15 @@ def learner(dice: Randomness, architecture: str = "efficientnet_lite0") -> Learn
 
 def speeds() -> dict[str, list[float]]:
     """Return images a second of each way, a number a round."""
-    dice = Randomness(0)
+    rng = Randomness(0)
     train = Dataset.open(Path("data/prepared")).split("train")
-    real, bare = learner(dice), learner(dice)
+    real, bare = learner(rng), learner(rng)
     bare.augment = lambda images: images
     [resident] = batches(train, np.arange(BATCH), BATCH, Processes(CPU))
     found = defaultdict(list)
     for turn in range(ROUNDS + 1):  # the first warms up
         for way, one in (("a real epoch", real), ("one resident batch", bare)):
-            order = dice.order.permutation(len(train))[: STEPS * BATCH]
+            order = rng.order.permutation(len(train))[: STEPS * BATCH]
             start = time.perf_counter()
             one.learn(
                 batches(train, order, BATCH, Processes(CPU)) if one is real else [resident] * STEPS

@@ -83,13 +83,13 @@ def torn() -> dict[str, bytes]:
 
 def spoilt(seed: int = 0) -> dict[str, bytes]:
     """Return each sound image with some bytes changed: anything but a fault of ours may happen."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     changed = {}
     for name, data in WHOLE.items():
         for turn in range(3):
             copy = bytearray(data)
             for _ in range(1 + len(data) // 200):
-                copy[dice.randrange(2, len(copy))] = dice.randrange(256)
+                copy[rng.randrange(2, len(copy))] = rng.randrange(256)
             changed[f"{name}-spoilt-{turn}"] = bytes(copy)
     return changed
 
@@ -115,7 +115,7 @@ def foul() -> dict[str, bytes]:
     with zipfile.ZipFile(archive, "w") as bundle:
         bundle.writestr("photo.jpg", jpeg)
     giant = b"\xff\xff\xff\x7f"
-    dice = random.Random(1)
+    rng = random.Random(1)
     files = {
         "png-bomb": png(30_000, 30_000, data=b"\0" * 1_000_000),
         "png-zero-width": png(0, 10),
@@ -159,7 +159,7 @@ def foul() -> dict[str, bytes]:
         "zeros": b"\0" * 10_000,
         "ones": b"\xff" * 10_000,
     }
-    return files | {f"noise-{size}": dice.randbytes(size) for size in (1, 7, 64, 513, 4096, 60_000)}
+    return files | {f"noise-{size}": rng.randbytes(size) for size in (1, 7, 64, 513, 4096, 60_000)}
 
 
 def part(head: str, content: bytes = b"x") -> bytes:

@@ -25,22 +25,22 @@ BAD = list((foul() | spoilt()).values())
 
 def pester(url: str, seed: int, end: float, seen: list[int]) -> None:
     """Ask good, bad and impatient questions until `end`; note each status."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     client = httpx2.Client(base_url=url, timeout=30)
     while time.monotonic() < end:
-        match dice.choices(
+        match rng.choices(
             ("good", "bad", "batch", "health", "leave", "new"), (60, 15, 10, 5, 5, 5)
         ):
             case ["good"]:
-                seen.append(client.post("/predict", content=dice.choice(IMAGES)).status_code)
+                seen.append(client.post("/predict", content=rng.choice(IMAGES)).status_code)
             case ["bad"]:
-                answer = client.post("/predict", files={"image": dice.choice(BAD)})
+                answer = client.post("/predict", files={"image": rng.choice(BAD)})
                 seen.append(answer.status_code)
             case ["batch"]:
-                files = [("images", dice.choice(IMAGES + BAD)) for _ in range(5)]
+                files = [("images", rng.choice(IMAGES + BAD)) for _ in range(5)]
                 seen.append(client.post("/predict_batch", files=files).status_code)
             case ["health"]:
-                path = dice.choice(("/health", "/metrics", "/classes", "/openapi.json", "/none"))
+                path = rng.choice(("/health", "/metrics", "/classes", "/openapi.json", "/none"))
                 seen.append(client.get(path).status_code)
             case ["leave"]:
                 try:

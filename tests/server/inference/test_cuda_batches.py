@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.image.decode import decode
-from server.inference.cuda_batches import Buckets
+from server.inference.cuda_batches import CudaBatches
 from server.model.classifier import Classifier
 from server.model.providers import driver_version
 from tests.kit.drawing import photograph
@@ -25,7 +25,7 @@ def images(classifier: Classifier) -> list[np.ndarray]:
 def test_neither_the_filling_nor_earlier_images_change_an_answer(
     classifier: Classifier, images: list[np.ndarray], count: int
 ) -> None:
-    buckets = Buckets(classifier, limit=LIMIT, device="cpu")
+    buckets = CudaBatches(classifier, limit=LIMIT, device="cpu")
     expected = classifier.probabilities(np.stack(images))
     buckets(images)
     for first in (0, LIMIT - count):
@@ -36,13 +36,13 @@ def test_neither_the_filling_nor_earlier_images_change_an_answer(
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [1]), (5, [1, 2, 4, 8]), (16, [1, 2, 4, 8, 16])])
 def test_there_are_few_sizes(classifier: Classifier, limit: int, sizes: list[int]) -> None:
-    assert list(Buckets(classifier, limit=limit, device="cpu")._buckets) == sizes
+    assert list(CudaBatches(classifier, limit=limit, device="cpu")._buckets) == sizes
 
 
 def test_threads_do_not_get_each_others_answers(
     classifier: Classifier, images: list[np.ndarray]
 ) -> None:
-    buckets = Buckets(classifier, limit=1, device="cpu")
+    buckets = CudaBatches(classifier, limit=1, device="cpu")
     expected = classifier.probabilities(np.stack(images))
     with ThreadPoolExecutor(4) as pool:
         for _ in range(10):
@@ -57,6 +57,6 @@ def test_on_a_gpu_bound_memory_and_recorded_graphs_change_no_answer(
     model: Path, classifier: Classifier, images: list[np.ndarray], graphs: bool
 ) -> None:
     expected = classifier.probabilities(np.stack(images))
-    buckets = Buckets(Classifier(model, graphs=graphs), limit=LIMIT)
+    buckets = CudaBatches(Classifier(model, graphs=graphs), limit=LIMIT)
     for count in (1, 3, 8, 3, 1):
         assert buckets(images[:count]) == pytest.approx(expected[:count], abs=1e-3)

@@ -6,9 +6,9 @@ from stages.evaluation.bootstrap import WeightedScores, group_numbers, intervals
 
 
 def drawn(count: int, classes: int, seed: int) -> tuple[Labels, Probabilities]:
-    dice = np.random.default_rng(seed)
-    labels = dice.integers(classes, size=count)
-    logits = dice.normal(size=(count, classes)) + 1.2 * np.eye(classes)[labels]
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(classes, size=count)
+    logits = rng.normal(size=(count, classes)) + 1.2 * np.eye(classes)[labels]
     powers = np.exp(logits.round(1))  # rounded, so that some are equal
     return labels, (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 

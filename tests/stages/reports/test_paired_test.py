@@ -38,10 +38,10 @@ def test_the_sentence_says_what_the_interval_does() -> None:
 
 
 def test_the_interval_covers_the_true_difference() -> None:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     covered = 0
     for seed in range(150):
-        draw = dice.choice(4, size=300, p=[0.75, 0.06, 0.1, 0.09])
+        draw = rng.choice(4, size=300, p=[0.75, 0.06, 0.1, 0.09])
         found = compare((draw == 0) | (draw == 1), (draw == 0) | (draw == 2), [""] * 300, seed=seed)
         covered += found.low <= 0.04 <= found.high
     assert 0.88 <= covered / 150 <= 0.99

@@ -153,10 +153,10 @@ def test_rare_classes_weigh_more_or_come_more_often() -> None:
     assert weights is not None
     assert weights.tolist() == pytest.approx([40 / 60, 40 / 20])
     assert class_weights(LABELS, 2, Balance.SAMPLING) is None
-    dice = np.random.default_rng(0)
-    plain = draw_order(LABELS, Balance.NONE, dice)
+    rng = np.random.default_rng(0)
+    plain = draw_order(LABELS, Balance.NONE, rng)
     assert sorted(plain) == list(range(40))
-    many = np.concatenate([draw_order(LABELS, Balance.SAMPLING, dice) for _ in range(100)])
+    many = np.concatenate([draw_order(LABELS, Balance.SAMPLING, rng) for _ in range(100)])
     assert LABELS[many].mean() == pytest.approx(0.5, abs=0.03)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from server.errors import UserError
-from stages.training.resume import Interrupted, key, state_of
+from stages.training.resume import ResumeState, key, state_of
 from tests.kit.clone import ENVIRONMENT, call
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
@@ -114,11 +114,11 @@ def test_what_decides_the_result_decides_the_name() -> None:
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     state = {"a": {1: torch.arange(3), "b": [torch.eye(2), 0.1, None]}, "c": 2**70, "d": {}}
-    kept = Interrupted(tmp_path / "one")
+    kept = ResumeState(tmp_path / "one")
     kept.save(1, {"old": 1})
     kept.save(2, state)
     assert len(list((tmp_path / "one").iterdir())) == 1
-    found = state_of(Interrupted(tmp_path / "one").newest())
+    found = state_of(ResumeState(tmp_path / "one").newest())
     assert torch.equal(found["a"].pop(1), torch.arange(3))
     assert torch.equal(found["a"]["b"].pop(0), torch.eye(2))
     assert found == {"a": {"b": [0.1, None]}, "c": 2**70, "d": {}}
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(
     assert "TRAIN_CHECKPOINT_DIR" in printed.err
     assert "epoch 1" not in printed.out
     with pytest.raises(UserError, match="mend its rights"):
-        Interrupted(tmp_path / "file/more")
+        ResumeState(tmp_path / "file/more")
 
 
 @pytest.fixture(scope="module")

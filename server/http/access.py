@@ -29,7 +29,7 @@ SECURITY = {
 log = structlog.get_logger()
 
 
-class Envelope:
+class AccessMiddleware:
     """ASGI middleware around all others: headers, request id, metrics, log line, last resort.
 
     The request id is the client's `X-Request-ID` where that is sane, else a UUIDv7. A route leaves
