@@ -41,11 +41,9 @@ class OnDrift(StrEnum):
 
 def main(
     *,
-    current: Annotated[Path, Option(help="Prepared folder, folder of images, or log snapshot.")],
-    on_drift: Annotated[OnDrift, Option(help="fail: exit with 2 when something has drifted.")],
-    false_alarm_rate: Annotated[
-        float, Option(min=0.001, max=0.5, help="Share of runs that alarm when nothing changed.")
-    ],
+    current: Annotated[Path, Option()],
+    on_drift: Annotated[OnDrift, Option()],
+    false_alarm_rate: Annotated[float, Option(min=0.001, max=0.5)],
     model: Annotated[Path, Option(help="Artefact.")] = Path("data/model/model.onnx"),
     reference: Annotated[Path, Option(help="What it was chosen on.")] = Path(
         "data/model/reference.parquet"

@@ -45,10 +45,10 @@ class Temperature(StrEnum):
 
 def main(
     *,
-    precision: Annotated[Precision, Option(help="fp16 is for CUDA, int8 for the CPU.")],
-    temperature: Annotated[Temperature, Option(help="Calibrate on validation, or do not.")],
-    target_precision: Annotated[float, Option(min=0, max=1, help="Of answers not abstained.")],
-    max_accuracy_drop: Annotated[float, Option(min=0, max=1, help="For fp16 and int8.")],
+    precision: Annotated[Precision, Option()],
+    temperature: Annotated[Temperature, Option()],
+    target_precision: Annotated[float, Option(min=0, max=1)],
+    max_accuracy_drop: Annotated[float, Option(min=0, max=1)],
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to read.")] = Path("data/checkpoint"),
     model: Annotated[Path, Option(help="File to write.")] = Path("data/model/model.onnx"),

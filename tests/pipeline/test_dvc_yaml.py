@@ -3,6 +3,9 @@
 import ast
 import importlib
 import inspect
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
+from stages.cli.command import comments
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 BY_HAND = {"profiled", "data", "results"}  # options that no run of the pipeline gives
@@ -130,7 +134,17 @@ def test_small_results_are_in_git_and_data_is_not(section: str) -> None:
         assert out.use_cache == out.def_path.startswith("data/"), out.def_path
 
 
-def test_every_parameter_has_a_comment() -> None:
-    for line in (ROOT / "params.yaml").read_text().splitlines():
-        if line.startswith("  "):
-            assert " # " in line, line
+def test_every_parameter_has_a_comment_which_is_the_help_of_its_option() -> None:
+    said = comments((ROOT / "params.yaml").read_text())
+    assert set(said) == {(section, name) for section in PARAMS for name in PARAMS[section]}
+    for section in PARAMS:
+        done = subprocess.run(
+            [sys.executable, "-m", module(section), "--help"],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "1000"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for (its_section, _), text in said.items():
+            assert its_section != section or text in done.stdout, text

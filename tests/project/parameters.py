@@ -13,12 +13,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from typer.models import OptionInfo
 
+from stages.cli.command import comments
 from stages.evaluation.markdown import table
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 README = ROOT / "README.md"
 BETWEEN = re.compile(r"(?<=<!-- parameters -->\n).*?(?=<!-- end of parameters -->)", re.DOTALL)
-COMMENT = re.compile(r"^  (?P<name>\w+): .*? # (?P<text>.*)$")
 
 
 def updated(text: str) -> str:
@@ -30,24 +30,13 @@ def updated(text: str) -> str:
 
 def parameters() -> str:
     """Return the table."""
-    said = comments()
+    said = comments((ROOT / "params.yaml").read_text())
     rows = [
         (f"`{section}.{name}`", f"`{_plain(default)}`", values(section, name), said[section, name])
         for section, defaults in PARAMS.items()
         for name, default in defaults.items()
     ]
     return table(("parameter", "default", "may be", "what it does"), rows)
-
-
-def comments() -> dict[tuple[str, str], str]:
-    """Return what params.yaml says beside each parameter."""
-    found, section = {}, ""
-    for line in (ROOT / "params.yaml").read_text().splitlines():
-        if match := COMMENT.match(line):
-            found[section, match["name"]] = match["text"]
-        elif line.endswith(":"):
-            section = line.removesuffix(":")
-    return found
 
 
 def values(section: str, name: str) -> str:
