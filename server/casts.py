@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.datastructures import CommaSeparatedStrings
 
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 from server.storage.google_cloud import SCHEME
 
 

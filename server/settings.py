@@ -9,7 +9,7 @@ from starlette.config import Config, Environ
 
 from server.casts import digest, location, policy, seconds, share, switch, whole, words
 from server.errors import UserError
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 
 PREFIX = "SERVER_"
 

@@ -21,7 +21,8 @@ from typer import Option
 from server.errors import UserError
 from server.image.decode import decode
 from server.model import providers
-from server.model.classifier import SCHEMA_VERSION, Classifier, Floats, Metadata
+from server.model.classifier import Classifier, Floats
+from server.model.metadata import SCHEMA_VERSION, Metadata
 from stages.answers.calibration import abstain_threshold, cross_entropy, fit_temperature
 from stages.answers.predictions import matrix, predict
 from stages.answers.scores import accuracy, scores

@@ -12,7 +12,7 @@ from typing import Annotated
 from typer import Option
 
 from server.errors import UserError
-from server.image.decode import ResizeFilter, ResizeMode, Resizer
+from server.image.resize import ResizeFilter, ResizeMode, Resizer
 from stages.cli.command import parameters, run
 from stages.cli.output import whole, write_json
 from stages.data.dataset import CARD, Card, write_samples

@@ -13,10 +13,8 @@ Rules, so that one photograph always gives one array:
 import io
 import warnings
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from server.errors import ImageError
@@ -24,24 +22,6 @@ from server.errors import ImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
-
-Pixels = npt.NDArray[np.uint8]
-
-
-class ResizeMode(StrEnum):
-    """How a picture of any shape becomes a square."""
-
-    CROP = "crop"  # keep the shape, cut off what stands over
-    PAD = "pad"  # keep the shape, fill up with white
-    SQUASH = "squash"  # give up the shape, keep everything
-
-
-class ResizeFilter(StrEnum):
-    """Pillow's resampling filters, all of them antialiased."""
-
-    BILINEAR = "bilinear"
-    BICUBIC = "bicubic"
-    LANCZOS = "lanczos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,28 +36,6 @@ class Decoded:
     height: int
     mode: str
     format: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resizer:
-    """Makes `uint8` arrays of shape `[size, size, 3]` in RGB; equal settings give equal pixels."""
-
-    size: int
-    mode: ResizeMode
-    filter: ResizeFilter
-
-    def __call__(self, picture: Image.Image) -> Pixels:
-        """Resize an RGB picture of any shape."""
-        square = (self.size, self.size)
-        resampling = Image.Resampling[self.filter.name]
-        match self.mode:
-            case ResizeMode.CROP:
-                picture = ImageOps.fit(picture, square, resampling)
-            case ResizeMode.PAD:
-                picture = ImageOps.pad(picture, square, resampling, color="white")
-            case ResizeMode.SQUASH:
-                picture = picture.resize(square, resampling)
-        return np.asarray(picture, dtype=np.uint8)
 
 
 def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:

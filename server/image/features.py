@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 
 FEATURES = ("brightness", "contrast", "sharpness", "saturation", "aspect_ratio")
 LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from onnxruntime import OrtValue, RunOptions
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 
 CUDART = "libcudart.so.13"

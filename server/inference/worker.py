@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import numpy as np
 from uuid6 import uuid7
 
-from server.image.decode import Pixels, decode
+from server.image.decode import decode
 from server.image.features import image_features
+from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 from server.predictions.log import PredictionLog
 from server.predictions.prediction import Picture, Prediction

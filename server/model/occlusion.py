@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.model.classifier import Floats
 
 CELLS = 8  # covers a side

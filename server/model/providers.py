@@ -5,9 +5,9 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from server.errors import ModelError
+from server.model.policy import ProviderPolicy
 
 # Read at the import: from 1.29 on, ONNX Runtime for Linux reports each model (names and hashes of
 # its graph) and the machine to Microsoft, unless told not to. Nobody imports it before this module.
@@ -26,15 +26,6 @@ HEAVY = ("Conv", "FusedConv", "QLinearConv", "Gemm", "MatMul")
 Provider = str | tuple[str, dict[str, str]]
 
 logger = logging.getLogger(__name__)
-
-
-class ProviderPolicy(StrEnum):
-    """What to do about CUDA."""
-
-    AUTO = "auto"  # CUDA where there is a driver, else the CPU
-    CUDA = "cuda"  # the same, but the CPU means that something is wrong
-    CPU = "cpu"  # never touch CUDA
-    REQUIRE_CUDA = "require-cuda"  # no start without it
 
 
 @dataclass(frozen=True, kw_only=True)

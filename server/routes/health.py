@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from server.errors import ImageError
 from server.inference.predictor import Predictor
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 
 # Largest difference in a probability from what export-onnx saw. Another processor or a GPU sums in
 # another order; int8 saturates differently with VNNI than without.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.model.classifier import Metadata
+from server.model.metadata import Metadata
 from server.model.occlusion import CELLS
 from server.routes.schemas import BINARY, COUNT, TEXT, ref, schemas
 from server.settings import Settings

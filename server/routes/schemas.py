@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from server.image.decode import ResizeMode
-from server.model.classifier import Metadata
+from server.image.resize import ResizeMode
+from server.model.metadata import Metadata
 from server.model.occlusion import CELLS
 from server.settings import Settings
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from server.image.decode import Pixels
 from server.image.features import FEATURES
+from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 from stages.cli.progress import track
 from stages.data.dataset import Split

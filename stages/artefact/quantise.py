@@ -16,7 +16,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from stages.artefact.graph import DIVISION, SOFTMAX
 from stages.data.dataset import Split
 

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from server.errors import UserError
-from server.image.decode import ResizeFilter, ResizeMode
 from server.image.features import FEATURES
+from server.image.resize import ResizeFilter, ResizeMode
 from stages.data.shards import Images
 
 SPLITS = ("train", "val", "test")

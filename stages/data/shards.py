@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.errors import UserError
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 
 MAX_BYTES = 2**30
 

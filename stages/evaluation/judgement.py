@@ -7,7 +7,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
-from server.model.classifier import Classifier, Metadata
+from server.model.classifier import Classifier
+from server.model.metadata import Metadata
 from stages.answers.predictions import predict_probabilities
 from stages.answers.scores import Labels, Probabilities, scores
 from stages.data.dataset import Split

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 from server.model.occlusion import occlusion
 from stages.answers.scores import Probabilities

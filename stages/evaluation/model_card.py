@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from server.errors import UserError
-from server.model.classifier import Metadata
+from server.model.metadata import Metadata
 from stages.answers.scores import NAMES, scores_and_intervals
 from stages.data.dataset import SPLITS, Card
 from stages.evaluation.markdown import table

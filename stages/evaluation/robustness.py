@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance, ImageFilter
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.model.classifier import Classifier
 from stages.answers.predictions import answers
 from stages.data.dataset import Split

@@ -13,8 +13,9 @@ import pyarrow as pa
 from PIL import Image
 
 from server.errors import ImageError
-from server.image.decode import Pixels, Resizer, decode
+from server.image.decode import decode
 from server.image.features import FEATURES, image_features
+from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA
 from stages.data.shards import Shards

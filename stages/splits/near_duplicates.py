@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from stages.data.shards import Images
 
 THUMBNAIL = 32

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from server.errors import ModelError
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.inference.cuda_batches import CudaBatches
 from server.model.classifier import Classifier
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 
 MODEL = Path("data/model/model.onnx")
 SIZES = (1, 2, 4, 8, 16)

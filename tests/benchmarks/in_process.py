@@ -17,7 +17,7 @@ from server.image.decode import decode
 from server.image.features import image_features
 from server.inference.cores import cores
 from server.model.classifier import Classifier
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 from server.predictions.prediction import Picture
 
 

@@ -23,7 +23,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from rich.console import Console
 from rich.table import Table
 
-from server.image.decode import ResizeFilter, ResizeMode, Resizer, decode
+from server.image.decode import decode
+from server.image.resize import ResizeFilter, ResizeMode, Resizer
 from tests.kit.stage import PARAMS, ROOT, arguments
 
 CLASSES = ("a", "b", "c")

@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from server.image.decode import ResizeFilter, ResizeMode
-from server.model.classifier import SCHEMA_VERSION, Metadata
+from server.image.resize import ResizeFilter, ResizeMode
+from server.model.metadata import SCHEMA_VERSION, Metadata
 
 SIZE = 16
 VALUES = SIZE * SIZE * 3

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from server.errors import UserError
-from server.model.providers import ProviderPolicy
+from server.model.policy import ProviderPolicy
 from server.settings import Settings, table, unknown
 
 

@@ -15,8 +15,9 @@ import atheris
 
 with atheris.instrument_imports(include=["PIL", "server"]):
     from server.errors import ImageError
-    from server.image.decode import ResizeFilter, ResizeMode, Resizer, decode
+    from server.image.decode import decode
     from server.image.features import image_features
+    from server.image.resize import ResizeFilter, ResizeMode, Resizer
 
 from tests.kit.corpus import WHOLE, foul
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from server.errors import ImageError
-from server.image.decode import ResizeFilter, ResizeMode, Resizer, decode
+from server.image.decode import decode
+from server.image.resize import ResizeFilter, ResizeMode, Resizer
 from server.model.classifier import Classifier
 from tests.kit.drawing import CLASSES, draw
 

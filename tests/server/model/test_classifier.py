@@ -9,7 +9,8 @@ from onnx import helper
 
 from server.errors import ModelError
 from server.image.decode import decode
-from server.model.classifier import Classifier, Metadata
+from server.model.classifier import Classifier
+from server.model.metadata import Metadata
 from server.model.providers import driver_version
 from tests.kit.artefact import METADATA, pixel_model, write_pixel_artefact
 

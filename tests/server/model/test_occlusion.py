@@ -1,6 +1,6 @@
 import numpy as np
 
-from server.image.decode import Pixels
+from server.image.resize import Pixels
 from server.model.occlusion import CELLS, covered, occlusion
 from stages.evaluation.mistakes import overlaid
 

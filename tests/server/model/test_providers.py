@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.errors import ModelError
 from server.model.classifier import Classifier
-from server.model.providers import CPU, ProviderPolicy, _elsewhere, _no_driver, driver_version
+from server.model.policy import ProviderPolicy
+from server.model.providers import CPU, _elsewhere, _no_driver, driver_version
 from server.settings import Settings
 from tests.kit.drawing import photograph
 from tests.kit.live import serve

@@ -1,0 +1,12 @@
+"""Which execution provider a server is to use; apart, since ONNX Runtime costs 52 MB to import."""
+
+from enum import StrEnum
+
+
+class ProviderPolicy(StrEnum):
+    """What to do about CUDA."""
+
+    AUTO = "auto"  # CUDA where there is a driver, else the CPU
+    CUDA = "cuda"  # the same, but the CPU means that something is wrong
+    CPU = "cpu"  # never touch CUDA
+    REQUIRE_CUDA = "require-cuda"  # no start without it
