@@ -2,7 +2,7 @@
 # Train on a GPU machine of Compute Engine that costs a third because Google may take it away: create
 # it, run the pipeline's image on it, keep its results, and delete it whatever happens.
 #
-#   stages/train-on-compute-engine.sh [--dry-run] [-S train.epochs=30 ...]
+#   server/deploy/train-on-compute-engine.sh [--dry-run] [-S train.epochs=30 ...]
 #
 # What follows is given to `dvc exp run`. --dry-run prints the commands and runs none.
 # The environment names:
