@@ -97,10 +97,10 @@ sbom: ## write what each lock holds as CycloneDX into sbom/; needs uv and a netw
 licences: install ## list the licence of each dependency, and who is not on .github/licences.txt
 	@python -m tests.project.licences
 
-pictures: install ## draw the README's pictures; needs chromium and data/model/model.onnx
+pictures: install ## draw the pictures of README.md; needs chromium and data/model/model.onnx
 	@python -m tests.project.pictures .github/pictures
 
-parameters: install ## write the README's table of parameters
+parameters: install ## write the table of parameters into stages/README.md
 	@python -m tests.project.parameters
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters

@@ -1,4 +1,4 @@
-"""The accuracy study: its runs are judged rightly, and the README has what they came to."""
+"""The accuracy study: its runs are scored rightly, and its document has their table."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,9 @@ def answer(name: str, actual: str, probability: float) -> dict[str, str]:
     }
 
 
-def test_the_readme_has_the_table_of_the_runs() -> None:
+def test_the_document_has_the_table_of_the_runs() -> None:
     assert len(rows()) == len(cells()), "run `python -m tests.benchmarks.accuracy`: it goes on"
-    assert summary(rows()) in (ROOT / "README.md").read_text(), (
+    assert summary(rows()) in (ROOT / "tests/benchmarks/README.md").read_text(), (
         "copy what `python -m tests.benchmarks.accuracy --drawn` prints"
     )
 

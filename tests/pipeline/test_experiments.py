@@ -1,4 +1,4 @@
-"""What the README says of experiments, with real `dvc` in a repository that has results."""
+"""What stages/README.md says of experiments, with real `dvc` in a repository that has results."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A bucket as DVC's remote: the three commands of the README, against an emulator."""
+"""A bucket as DVC's remote: the commands of server/deploy/README.md, against an emulator."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The commands of the README: which of them a test runs, and why not the others.
+"""The commands of the documents: which of them a test runs, and why not the others.
 
 A command is a line, or a loop, of a fenced block without a language.
 """
@@ -14,40 +14,46 @@ CELL = ".venv/lib/python3*/site-packages/elpv_dataset/data/images/cell0001.png"
 RUN = {
     f"cp {CELL} cell.png": "",
     "curl -F image=@cell.png localhost:8000/predict": ANSWER,
+    ". .venv/bin/activate": "",
+    "dvc add data/cars": "git add data/",
+    "git add data/cars.dvc data/.gitignore": "",
+    "dvc metrics diff main": "",
+    "git add params.yaml dvc.lock metrics plots": "",
+    'git commit -m "Classify cars"': "2 files changed",
+    "dvc exp show --only-changed": "main",
+    "dvc params diff main": "",
+    "make snapshot-log": "1 predictions in data/current",
     "curl --data-binary @cell.png -H 'Content-Type: image/png' localhost:8000/predict": ANSWER,
     "for image in photographs/*; do\n"
     "    printf '%s\\t' \"$image\"\n"
     '    curl -sS --data-binary @"$image" localhost:8000/predict || break\n'
     "    echo\n"
     "done > answers.tsv": "",
-    ". .venv/bin/activate": "",
-    "dvc exp show --only-changed": "main",
-    "dvc metrics diff main": "",
-    "dvc params diff main": "",
     ".venv/bin/python -m server --help": "SERVER_PORT",
     "curl -F image=@cell.png localhost:8000/explain": "occlusion",
-    "make snapshot-log": "5 predictions in data/current",
-    "git checkout dvc.lock metrics plots": "",
+    "dvc repro": "Data and pipelines are up to date",
+    "git add dvc.lock metrics plots": "",
 }
 
 PIPELINE = "runs the pipeline: tests/pipeline/test_pipeline.py"
 EXPERIMENT = "runs the pipeline: tests/pipeline/test_experiments.py"
+REPORT = "takes seconds: tests/stages/reports/test_pull_request.py"
 DOCKER = "needs an engine for containers: tests/server/deploy/test_container.py, by buildah"
 GPU = "needs an engine for containers and a GPU"
 CLOUD = "needs an account at Google"
 BUCKET = "needs a bucket: tests/pipeline/test_remote.py, with an emulator"
 DRIFT = "runs drift: tests/pipeline/test_pipeline.py"
 SEVERAL = "needs several GPUs: tests/stages/training/test_distributed.py, on CPUs"
-INSTALL = "downloads packages: CI does it before it can test"
 # run elsewhere, or nowhere; with the reason
 NOT_RUN = {
     "make repro": PIPELINE,
     "make test": "runs this very test",
-    "make serve": "serves until it is stopped: tests/server/test_server.py starts servers",
-    "make install": INSTALL,
-    "dvc add data/cars": PIPELINE,
+    "make test-slow": "takes minutes, and runs the tests that are marked as slow",
     "dvc exp run -S prepare.source=data/cars -S train.flip=horizontal "
     "-S train.quarter_turns=false": PIPELINE,
+    "dvc pull": BUCKET,
+    "make report HEAD=workspace": REPORT,
+    "make pictures": "needs the results of the default data: tests/project/test_documents.py",
     "dvc exp run -S train.lr=3e-4": EXPERIMENT,
     "dvc plots diff main": "takes seconds: tests/pipeline/test_experiments.py",
     "dvc exp run --queue -S 'train.lr=1e-4,3e-4'": EXPERIMENT,
@@ -58,7 +64,7 @@ NOT_RUN = {
     "dvc exp apply NAME": EXPERIMENT,
     "dvc exp branch NAME BRANCH": EXPERIMENT,
     "dvc exp push origin NAME": EXPERIMENT,
-    "make report BASE=main": "takes seconds: tests/stages/reports/test_pull_request.py",
+    "make report BASE=main": REPORT,
     "dvc exp run --single-item -S drift.current=data/current drift": DRIFT,
     "dvc import-url gs://bucket/predictions data/log": BUCKET,
     "dvc exp run --single-item -S drift.current=data/log drift": DRIFT,

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stages.evaluation import spoken
-from stages.splits.assign import overview
+from stages.splits import overview
 from tests.kit.browser import browser
 from tests.kit.live import serve
 from tests.kit.stage import PARAMS, ROOT

@@ -1,4 +1,4 @@
-"""What README.md and its neighbours say is so: commands, links, targets, modules, parameters."""
+"""What the documents say is so: commands, links, targets, modules, rooms, settings, parameters."""
 
 import json
 import re
@@ -11,43 +11,45 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.clone import ENVIRONMENT, git
+from tests.kit.clone import ENVIRONMENT, call, git
 from tests.kit.drawing import draw_folder
 from tests.kit.live import Live, serve
-from tests.kit.stage import ROOT
+from tests.kit.stage import PARAMS, ROOT
 from tests.project import pictures
 from tests.project.commands import BLOCK, NOT_RUN, RUN, commands
-from tests.project.parameters import updated
+from tests.project.parameters import DOCUMENT, updated
 
-README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+ROOMS = ("", "stages/", "server/", "server/deploy/", "tests/benchmarks/")
+# in the order in which their commands run
+DOCUMENTS = [*(f"{room}README.md" for room in ROOMS), "CONTRIBUTING.md", "SECURITY.md"]
+TEXTS = {name: (ROOT / name).read_text() for name in DOCUMENTS}
+LINES = 150  # of README.md, so that a newcomer reads it to the end
 LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
 
 
-def headings(name: str) -> set[str]:
-    """The anchors that GitHub makes of headings."""
-    lines = re.findall(r"^#+ (.*)$", (ROOT / name).read_text(), re.MULTILINE)
+def headings(path: Path) -> set[str]:
+    """Return the anchors that GitHub makes of headings."""
+    lines = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
-def section(title: str) -> str:
-    """The text below a heading, up to the next of its rank or above."""
-    level = title.partition(" ")[0]
-    _, found, rest = README.partition(f"\n{title}\n")
-    assert found, title
-    return re.split(rf"^#{{1,{len(level)}}} ", rest, flags=re.MULTILINE)[0]
+def code(text: str) -> str:
+    """Return the commands of a document, and what it sets in code within sentences."""
+    return "\n".join([*commands(text), *re.findall(r"`[^`]+`", BLOCK.sub("", text))])
 
 
 @pytest.fixture(scope="module")
 def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with results, images without labels and, in its place, the .venv that runs this."""
-    folder = tmp_path_factory.mktemp("readme") / "copy"
+    """A clone with results, images with and without labels, and the .venv that runs this."""
+    folder = tmp_path_factory.mktemp("documents") / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     git(folder, "branch", "-M", "main")
     git(folder, "add", "metrics", "plots", "dvc.lock")
     git(folder, "commit", "-qm", "results")
+    call(folder, "git", "config", "user.name", "test")
+    call(folder, "git", "config", "user.email", "test@localhost")
     (folder / "photographs").mkdir()
-    for image in draw_folder(folder.parent / "shapes", per_class=1).rglob("*.*"):
+    for image in draw_folder(folder / "data/cars", per_class=1).rglob("*.*"):
         shutil.copy(image, folder / f"photographs/{image.parent.name} {image.name}")
     for name in ("bin", "lib", "pyvenv.cfg"):
         (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
@@ -62,10 +64,10 @@ def live(repository: Path) -> Iterator[Live]:
 
 
 def test_every_command_is_run_or_it_is_said_why_not() -> None:
-    found = list(commands(README))
+    written = [command for text in TEXTS.values() for command in commands(text)]
     assert not set(RUN) & set(NOT_RUN)
-    assert set(found) == set(RUN) | set(NOT_RUN)
-    assert [one for one in dict.fromkeys(found) if one in RUN] == list(RUN), "in this order"
+    assert set(written) == set(RUN) | set(NOT_RUN)
+    assert [one for one in dict.fromkeys(written) if one in RUN] == list(RUN), "in this order"
 
 
 def test_the_commands_run(repository: Path, live: Live) -> None:
@@ -96,34 +98,45 @@ def test_tests_that_are_named_as_running_a_command_are_there() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_somewhere(name: str) -> None:
-    for path, heading in LINK.findall((ROOT / name).read_text()):
-        assert (ROOT / path).exists(), path
-        if heading:
-            assert heading in headings(path or name), heading
+    for path, heading in LINK.findall(TEXTS[name]):
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), path
+        assert not heading or heading in headings(target), f"{path}#{heading}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_targets_modules_and_tests_that_are_named_exist(name: str) -> None:
-    text = (ROOT / name).read_text()
-    code = "\n".join([*commands(text), *re.findall(r"`[^`]+`", BLOCK.sub("", text))])
+def test_targets_modules_files_and_parameters_that_are_named_exist(name: str) -> None:
+    named = code(TEXTS[name])
     heads = re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     targets = {target for head in heads for target in head.split()}
-    assert set(re.findall(r"\bmake ([a-z]+[a-z-]*)", code)) <= targets
-    for module in re.findall(r"python -m ((?:stages|server|tests)[\w.]*)", code):
+    assert set(re.findall(r"\bmake ([a-z]+[a-z-]*)", named)) <= targets
+    for module in re.findall(r"python -m ((?:stages|server|tests)[\w.]*)", named):
         assert find_spec(module), module
-    for path in re.findall(r"\b(?:tests|stages|server)/(?!NAME)[\w/]+\.\w+", text):
+    for path in re.findall(r"\b(?:tests|stages|server)/(?!NAME)[\w/]+\.\w+", TEXTS[name]):
         assert (ROOT / path).exists(), path
+    for section, parameter in re.findall(r"(?<![\w/.])(prepare|train|export|drift)\.(\w+)", named):
+        assert parameter in PARAMS[section], f"{section}.{parameter}"
 
 
-@pytest.mark.parametrize("package", ["stages", "server"])
-def test_the_map_names_each_module_and_no_other(package: str) -> None:
-    table = section(f"### {package}/")
-    there = {path.stem for path in (ROOT / package).glob("*.py") if path.stem[:2] != "__"}
-    assert set(re.findall(r"`(\w+)`", table)) == there
+def test_settings_that_are_named_exist() -> None:
+    settings = call(ROOT, sys.executable, "-m", "server", "--help").split()
+    for name, text in TEXTS.items():
+        assert set(re.findall(r"\bSERVER_[A-Z0-9_]+", text)) <= set(settings), name
+
+
+def test_a_newcomer_reads_the_readme_to_the_end() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= LINES
+
+
+@pytest.mark.parametrize(("package", "before"), [("stages", ""), ("server", r"[^|]*\|[^|]*\| ")])
+def test_the_layout_names_each_room_and_no_other(package: str, before: str) -> None:
+    layout = TEXTS["README.md"].partition("\n## Layout\n")[2].partition("\n## ")[0]
+    rooms = {path.name for path in (ROOT / package).iterdir() if path.is_dir()} - {"__pycache__"}
+    assert set(re.findall(rf"^\| {before}`(\w+)` \|", layout, re.MULTILINE)) == rooms
 
 
 def test_the_table_of_parameters_is_up_to_date() -> None:
-    assert updated(README) == README, "run `make parameters`"
+    assert updated(DOCUMENT.read_text()) == DOCUMENT.read_text(), "run `make parameters`"
 
 
 def test_the_terminal_is_drawn_from_the_committed_results_alone() -> None:

@@ -95,7 +95,7 @@ def test_the_smoke_test_wants_the_provider_that_is_required(model: Path, tmp_pat
     assert "runs on CPUExecutionProvider, not on CUDAExecutionProvider" in done.stderr
 
 
-TRAIN = ROOT / "stages/train-on-compute-engine.sh"
+TRAIN = ROOT / "server/deploy/train-on-compute-engine.sh"
 WANTED = {
     "PROJECT": "p",
     "ZONE": "z",
