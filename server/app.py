@@ -17,6 +17,7 @@ from server.inference.predictor import Predictor
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.health import Health
+from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
 from server.settings import Settings
@@ -57,7 +58,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/monitoring", monitoring.page),
         Route("/monitoring.json", monitoring.verdicts),
         Route("/metrics", routes.metrics),
-        Route("/openapi.json", routes.openapi),
+        Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
     ]
     layers = [
         Middleware(

@@ -14,7 +14,6 @@ from server.http.problems import contents, of_image
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
 from server.predictions.prediction import Prediction
-from server.routes.openapi import document
 
 FIELD = "image"
 FIELDS = "images"
@@ -69,10 +68,6 @@ class Routes:
     async def classes(self, _: Request) -> Json:
         """List the classes in index order."""
         return Json({"classes": self.predictor.classifier.metadata.classes})
-
-    async def openapi(self, _: Request) -> Json:
-        """Describe all this to programs."""
-        return Json(document(self.predictor.classifier.metadata, self.predictor.settings))
 
     async def metrics(self, _: Request) -> Response:
         """Answer Prometheus."""
