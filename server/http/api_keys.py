@@ -36,7 +36,7 @@ class ApiKeys:
         if scope["type"] == "http" and scope["path"] not in OPEN:
             request = Request(scope)
             sent = _sent_key(request)
-            # with each of them, in a time that tells nothing of any
+            # compared with each, in a time that tells nothing of any
             matches = [hmac.compare_digest(sent, key) for key in self.keys]
             if not any(matches):
                 app = problem_response(request, REFUSAL)
@@ -45,6 +45,5 @@ class ApiKeys:
 
 def _sent_key(request: Request) -> bytes:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip().encode()
-    return request.headers.get("x-api-key", "").encode()
+    sent = key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    return sent.encode()

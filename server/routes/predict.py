@@ -13,7 +13,6 @@ from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
 from server.predictions.prediction import Prediction
 
-FIELD = "image"
 FIELDS = "images"
 
 
@@ -64,6 +63,6 @@ class Routes:
 
 async def _image(request: Request) -> bytes:
     if is_form(request):
-        [file] = await read_files(request, FIELD, most=1)
+        [file] = await read_files(request, "image", most=1)
         return file.data
     return await request.body()
