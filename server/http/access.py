@@ -59,9 +59,9 @@ class AccessMiddleware:
             return
         started = time.perf_counter()
         request = Request(scope, receive)
-        sent_id = request.headers.get("x-request-id", "")
-        request.state.request_id = sent_id if SANE_ID.fullmatch(sent_id) else str(uuid7())
-        request.state.milliseconds, request.state.reasons = {}, []
+        state, sent_id = request.state, request.headers.get("x-request-id", "")
+        state.request_id = sent_id if SANE_ID.fullmatch(sent_id) else str(uuid7())
+        state.milliseconds, state.reasons = {}, []
         status = 0
 
         async def send_complete(message: Message) -> None:

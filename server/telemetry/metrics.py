@@ -80,7 +80,8 @@ class Metrics:
         """Count a run of the network, and the rows of it that could not be logged."""
         self.batch_size.observe(images)
         self.infer.observe(seconds)
-        self.log_failures.inc(lost_rows)
+        if lost_rows:
+            self.log_failures.inc(lost_rows)
 
     def observe_request(
         self, route: str, status: int, seconds: float, reasons: Iterable[str]
