@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from server.http.access import AccessMiddleware
@@ -17,26 +20,30 @@ from server.inference.predictor import Predictor
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.health import Health
+from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 from server.telemetry.population_stability import Stability
 
-EXPOSED = ("Retry-After", "Server-Timing", "X-Execution-Provider", "X-Request-ID")
-ALLOWED = ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID")
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST"),
+    "allow_headers": ("Authorization", "Content-Type", "X-API-Key", "X-Request-ID"),
+    "expose_headers": ("Retry-After", "Server-Timing", "X-Execution-Provider", "X-Request-ID"),
+}
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     """Return the application; its `state` has what the listener needs."""
     metrics = Metrics()
-    predictor = Predictor(classifier, settings, metrics)
-    health, routes = Health(predictor), Routes(predictor, Explainer(predictor))
     monitoring = Monitoring(classifier, settings, metrics)
     stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
-    predictor.observers += [monitoring.observe, stability.observe]
     stability.show(metrics)
-    _announce(metrics, predictor, health)
+    predictor = Predictor(classifier, settings, metrics, (monitoring.observe, stability.observe))
+    health = Health(predictor, metrics)
+    routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -44,6 +51,9 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         yield
         await monitoring.close()
         predictor.close()
+
+    async def exposition(_: Request) -> Response:
+        return Response(metrics.exposition(), media_type=PROMETHEUS)
 
     paths = [
         Route("/", Page().page),
@@ -56,8 +66,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/health/ready", health.ready),
         Route("/monitoring", monitoring.page),
         Route("/monitoring.json", monitoring.verdicts),
-        Route("/metrics", routes.metrics),
-        Route("/openapi.json", routes.openapi),
+        Route("/metrics", exposition),
+        Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
     ]
     layers = [
         Middleware(
@@ -65,40 +75,14 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
             metrics=metrics,
             provider=classifier.provider,
             routes={route.path for route in paths},
-            ending=lambda: health.draining,
+            draining=lambda: health.draining,
         )
     ]
     if settings.cors_origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=ALLOWED,
-                expose_headers=EXPOSED,
-            )
-        )
+        layers.append(Middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS))
     if settings.api_keys:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
-    layers.append(
-        Middleware(
-            BodyLimit,
-            limit=settings.max_body_bytes,
-            patience=settings.body_timeout,
-            room=settings.max_held_bytes,
-        )
-    )
+    layers.append(Middleware(BodyLimit, settings=settings))
     app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
     app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
     return app
-
-
-def _announce(metrics: Metrics, predictor: Predictor, health: Health) -> None:
-    """Set what does not change, and tie the gauges to what they show."""
-    classifier = predictor.classifier
-    card, revision = classifier.metadata, predictor.settings.revision
-    metrics.model.labels(classifier.name, card.architecture, card.precision, revision).set(1)
-    metrics.provider.labels(classifier.provider).set(1)
-    metrics.fallback.set(classifier.fallback is not None)
-    metrics.depth.set_function(lambda: predictor.admission.depth)
-    metrics.ready.set_function(lambda: not (health.draining or health.problem))

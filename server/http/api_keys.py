@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.http.problems import http_error
+from server.http.problems import problem_response
 
 # the page asks people for their key; machines that look after the server hold none
 OPEN = ("/", "/health", "/health/live", "/health/ready", "/metrics")
@@ -22,7 +22,7 @@ REFUSAL = HTTPException(
 class ApiKeys:
     """ASGI middleware that answers 401 to a request without one of `keys`.
 
-    Sent as `Authorization: Bearer KEY` (RFC 6750) or `X-API-Key: KEY`.
+    A key is sent as `Authorization: Bearer KEY` (RFC 6750) or `X-API-Key: KEY`.
     """
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
@@ -35,18 +35,15 @@ class ApiKeys:
         app = self.app
         if scope["type"] == "http" and scope["path"] not in OPEN:
             request = Request(scope)
-            if not self._known(_sent(request)):
-                app = http_error(request, REFUSAL)
+            sent = _sent_key(request)
+            # compared with each, in a time that tells nothing of any
+            matches = [hmac.compare_digest(sent, key) for key in self.keys]
+            if not any(matches):
+                app = problem_response(request, REFUSAL)
         await app(scope, receive, send)
 
-    def _known(self, sent: bytes) -> bool:
-        """Compare with each key, in a time that tells nothing of any."""
-        matches = [hmac.compare_digest(sent, key) for key in self.keys]
-        return any(matches)
 
-
-def _sent(request: Request) -> bytes:
+def _sent_key(request: Request) -> bytes:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return key.strip().encode()
-    return request.headers.get("x-api-key", "").encode()
+    sent = key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    return sent.encode()

@@ -39,16 +39,16 @@ async def read_files(request: Request, name: str, *, most: int) -> list[Upload]:
     files: list[Upload] = []
     try:
         with PushMultipartParser(boundary, max_segment_count=MAX_SEGMENTS) as parser:
-            file = None
+            current = None
             async for chunk in request.stream():
                 for event in parser.parse(chunk) if chunk else ():
                     if isinstance(event, MultipartSegment):
-                        file = None
+                        current = None
                         if event.name == name and event.filename is not None:
-                            file = Upload(name=event.filename)
-                            files.append(file)
-                    elif event and file:
-                        file.chunks.append(bytes(event))
+                            current = Upload(name=event.filename)
+                            files.append(current)
+                    elif event and current:
+                        current.chunks.append(bytes(event))
     except MultipartError as error:
         raise HTTPException(400, f"not a whole form: {error}") from None
     if not files:

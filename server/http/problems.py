@@ -6,10 +6,11 @@ from typing import Any
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from server.errors import ImageError
 from server.http.disconnect import ClientGone
+from server.http.json import Json
 from server.inference.admission import Overloaded
 
 log = structlog.get_logger()
@@ -26,72 +27,58 @@ REASONS = {
 }
 
 
-def contents(status: int, detail: str) -> dict[str, Any]:
-    """Return the members that say what is wrong."""
+def members(status: int, detail: str) -> dict[str, Any]:
+    """Return the members of a problem, but for `request_id`."""
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
-def problem(request: Request, status: int, reason: str, detail: str) -> JSONResponse:
-    """Return an answer that says what is wrong; `request_id` finds it again in the log."""
-    request.state.reason = reason
-    content = {**contents(status, detail), "request_id": request.state.request_id}
-    return JSONResponse(content, status_code=status, media_type="application/problem+json")
+def problem(request: Request, error: BaseException) -> dict[str, Any]:
+    """Return what a client is told of an error; what is a fault of ours is for the log alone.
+
+    The reason is noted in `request.state.reasons`.
+    """
+    match error:
+        case ImageError():
+            status, reason, detail = 400, "image", f"image: {error}"
+        case HTTPException():
+            status, detail = error.status_code, error.detail
+            reason = REASONS.get(status, "request")
+        case Overloaded():
+            status, reason = 503, "overload"
+            detail = f"the server is busy; try again in {error.retry_after} s"
+        case TimeoutError():
+            status, reason = 504, "deadline"
+            detail = "no answer within the deadline; try again later"
+        case _:
+            log.error("fault", exc_info=error, request_id=request.state.request_id)
+            status, reason, detail = 500, "fault", "the server failed; it has been logged"
+    request.state.reasons.append(reason)
+    return members(status, detail)
 
 
-def http_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer what is refused: unknown paths and methods, bodies too large or torn, keys."""
-    assert isinstance(error, HTTPException)
-    reason = REASONS.get(error.status_code, "request")
-    answer = problem(request, error.status_code, reason, error.detail)
-    answer.headers.update(error.headers or {})
+def problem_response(request: Request, error: Exception) -> Json:
+    """Answer an error with its problem; `request_id` finds it again in the log."""
+    content = {**problem(request, error), "request_id": request.state.request_id}
+    answer = Json(content, content["status"], media_type="application/problem+json")
+    if isinstance(error, Overloaded):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, HTTPException):
+        answer.headers.update(error.headers or {})
     return answer
-
-
-def of_image(error: Exception) -> tuple[int, str, str]:
-    """Return status, reason and detail for an image that got no answer; log a fault of ours."""
-    if isinstance(error, ImageError):
-        return 400, "image", f"image: {error}"
-    log.error("fault", exc_info=error)
-    return 500, "fault", "the server failed; it has been logged"
-
-
-def image_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer bytes that are no usable image."""
-    return problem(request, *of_image(error))
-
-
-def overloaded(request: Request, error: Exception) -> JSONResponse:
-    """Answer what would come too late."""
-    assert isinstance(error, Overloaded)
-    detail = f"the server is busy; try again in {error.retry_after} s"
-    answer = problem(request, 503, "overload", detail)
-    answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
-
-
-def late(request: Request, _: Exception) -> JSONResponse:
-    """Answer what came too late all the same."""
-    return problem(request, 504, "deadline", "no answer within the deadline; try again later")
 
 
 def gone(request: Request, _: Exception) -> Response:
     """Answer nobody; the status, nginx's, is for the log and the metrics."""
-    request.state.reason = "gone"
+    request.state.reasons.append("gone")
     return Response(status_code=499)
 
 
-def failed(request: Request, error: Exception) -> JSONResponse:
-    """Answer a fault of ours; the traceback is for the log alone."""
-    log.error("fault", exc_info=error, request_id=request.state.request_id)
-    return problem(request, 500, "fault", "the server failed; it has been logged")
-
-
 HANDLERS = {
-    HTTPException: http_error,
-    ImageError: image_error,
-    Overloaded: overloaded,
-    TimeoutError: late,
+    HTTPException: problem_response,
+    ImageError: problem_response,
+    Overloaded: problem_response,
+    TimeoutError: problem_response,
     ClientDisconnect: gone,
     ClientGone: gone,
 }

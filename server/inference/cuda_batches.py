@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
-from onnxruntime import OrtValue, RunOptions
 
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
@@ -40,6 +39,9 @@ class _Bucket:
     """One size of batches: its arrays on both sides, and how they are bound."""
 
     def __init__(self, classifier: Classifier, size: int, device: str) -> None:
+        # here, for `server.model.providers` must come first: it keeps ONNX Runtime from a record
+        from onnxruntime import OrtValue, RunOptions
+
         self._session = classifier.session
         card = classifier.metadata
         side = card.image_size

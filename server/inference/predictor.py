@@ -1,15 +1,16 @@
 """The way of an image through the server, as the event loop sees it."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
 from server.inference.cuda_batches import CudaBatches
-from server.inference.worker import Posted, Readied, Worker
+from server.inference.worker import DecodedImage, EncodedImage, Worker
 from server.model.classifier import Classifier
+from server.model.policy import ProviderPolicy
 from server.model.providers import CUDA
 from server.predictions.prediction import Prediction
 from server.settings import Settings
@@ -26,75 +27,122 @@ class Predictor:
     `SERVER_BATCH` asks for it, a pool decodes and the network takes batches.
     """
 
-    def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
-        """Start the threads."""
-        self.classifier = classifier
-        self.settings = settings
-        self.metrics = metrics
+    def __init__(
+        self,
+        classifier: Classifier,
+        settings: Settings,
+        metrics: Metrics,
+        observers: Sequence[Callable[[Prediction], None]] = (),
+    ) -> None:
+        """Start the threads.
+
+        classifier: what is asked.
+        settings: how many threads there are, how much may wait, for how long.
+        metrics: where answers, runs of the network and what is served are shown.
+        observers: who else sees each answer to a client.
+        """
+        self.classifier, self.settings, self.metrics = classifier, settings, metrics
+        self.name, self.metadata = classifier.name, classifier.metadata
+        self.observers = (metrics.observe, *observers)
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
         self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
         network = CudaBatches(classifier, limit=batch) if on_cuda else None
-        self.worker = Worker(classifier, settings, metrics, network=network)
+        self.worker = worker = Worker(classifier, settings, metrics, network)
         self.admission = Admission(
             limit=settings.queue, wait=settings.deadline / 2, workers=runners * batch
         )
-        self.observers: list[Callable[[Prediction], None]] = [metrics.observe]
-        decoders = settings.decoders or cores()
-        self._ready: Batcher[Posted, Readied] = Batcher(
-            self.worker.ready, limit=1, runners=1 if batch == 1 else decoders, name="ready"
+        decoders = 1 if batch == 1 else settings.decoders or cores()
+        self._decoders: Batcher[EncodedImage, DecodedImage] = Batcher(
+            lambda items: list(map(worker.decode, items)), limit=1, runners=decoders, name="decode"
         )
-        self._answer: Batcher[Posted | Readied, Prediction] = Batcher(
-            self.worker.answer, limit=batch, runners=runners, name="answer"
+        self._runners: Batcher[EncodedImage | DecodedImage, Prediction] = Batcher(
+            worker.predict, limit=batch, runners=runners, name="predict"
         )
+        self._show(metrics)
 
-    async def predict(self, images: Sequence[bytes]) -> list[Prediction | Exception]:
-        """Answer each image, or return what is wrong with it: `ImageError`, or a fault of ours.
+    def check(self) -> None:
+        """Raise `Overloaded` where an answer could not be had in time."""
+        self.admission.check(1)
+
+    async def predict(self, data: bytes) -> Prediction:
+        """Answer an image that a client has sent, or raise `ImageError`.
 
         Raises `Overloaded` before any work, `TimeoutError` after the deadline; then what has not
         begun is dropped.
         """
+        with self.admission.enter(1):
+            async with asyncio.timeout(self.settings.deadline):
+                return await self._answer(data)
+
+    async def predict_batch(self, images: Sequence[bytes]) -> list[Prediction | BaseException]:
+        """Answer each image as `predict` does, or return what is wrong with it alone."""
+        self.metrics.batch_requests.inc()
         with self.admission.enter(len(images)):
             async with asyncio.timeout(self.settings.deadline):
-                if len(images) == 1:
-                    return [await self._one(images[0])]
-                return await asyncio.gather(*(self._one(data) for data in images))
+                return await asyncio.gather(*map(self._answer, images), return_exceptions=True)
 
     async def probe(self, data: bytes) -> list[float]:
-        """Return the probabilities of an image that came from no client, by the very same way."""
-        prediction = await self._through(data, recorded=False)
+        """Forget that the network has failed, and ask it about an image that nobody has sent.
+
+        Returns the probabilities; the way is that of `predict`.
+        """
+        self.worker.failing = False
+        prediction = await self._through(EncodedImage(data=data, recorded=False))
         return list(prediction.probabilities.values())
 
-    async def decode(self, data: bytes) -> Readied:
+    async def decode(self, data: bytes) -> DecodedImage:
         """Return an image of which more is asked than its class, or raise `ImageError`."""
-        return await self._ready.submit(Posted(data=data, recorded=False, arrived=_now()))
+        return await self._decoders.submit(EncodedImage(data=data, recorded=False))
 
-    async def ask(self, readied: Sequence[Readied]) -> list[Prediction]:
-        """Ask the network about images that nobody posted, in turn with those that somebody did."""
-        with self.admission.enter(len(readied)):
-            return await asyncio.gather(*(self._answer.submit(one) for one in readied))
+    async def ask(self, images: Sequence[DecodedImage]) -> list[Prediction]:
+        """Ask the network about images that nobody has sent, in turn with those of clients."""
+        with self.admission.enter(len(images)):
+            return await asyncio.gather(*map(self._runners.submit, images))
 
     def close(self) -> None:
         """End the threads, and close the log."""
-        self._ready.close()
-        self._answer.close()
+        self._decoders.close()
+        self._runners.close()
         self.worker.log.close()
 
-    async def _one(self, data: bytes) -> Prediction | Exception:
-        try:
-            prediction = await self._through(data, recorded=True)
-        except Exception as error:
-            return error
+    @property
+    def failing(self) -> bool:
+        """Whether the network has failed since the last `probe`."""
+        return self.worker.failing
+
+    @property
+    def degraded(self) -> bool:
+        """Whether rows are lost, or the CPU stands in for CUDA."""
+        wants_cuda = self.settings.provider is ProviderPolicy.CUDA
+        return bool(self.worker.log.problem or (wants_cuda and self.classifier.fallback))
+
+    def state(self) -> dict[str, Any]:
+        """Return what is asked, where that runs, and what waits; for people."""
+        fallback = self.classifier.fallback
+        return {
+            "model": self.name,
+            "revision": self.settings.revision,
+            "provider": self.classifier.provider,
+            "queue": {"images": self.admission.depth, "limit": self.admission.limit},
+            "log": self.worker.log.state(),
+            **({"fallback": fallback} if fallback else {}),
+        }
+
+    async def _answer(self, data: bytes) -> Prediction:
+        prediction = await self._through(EncodedImage(data=data, recorded=True))
         for observe in self.observers:
             observe(prediction)
         return prediction
 
-    async def _through(self, data: bytes, *, recorded: bool) -> Prediction:
-        posted = Posted(data=data, recorded=recorded, arrived=_now())
+    async def _through(self, image: EncodedImage) -> Prediction:
         if self.batch == 1:
-            return await self._answer.submit(posted)
-        return await self._answer.submit(await self._ready.submit(posted))
+            return await self._runners.submit(image)
+        return await self._runners.submit(await self._decoders.submit(image))
 
-
-def _now() -> float:
-    return time.perf_counter()
+    def _show(self, metrics: Metrics) -> None:
+        card, revision = self.metadata, self.settings.revision
+        metrics.model.labels(self.name, card.architecture, card.precision, revision).set(1)
+        metrics.provider.labels(self.classifier.provider).set(1)
+        metrics.fallback.set(self.classifier.fallback is not None)
+        metrics.depth.set_function(lambda: self.admission.depth)

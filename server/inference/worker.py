@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,34 +18,30 @@ from server.settings import Settings
 from server.telemetry.metrics import Metrics
 
 
-class BadOutput(Exception):  # noqa: N818 - not the caller's error
-    """The network answered with something that is no probability."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Posted:
+class EncodedImage:
     """The bytes of an image; `recorded`: whether it came from a client, so belongs in the log."""
 
     data: bytes
     recorded: bool
-    arrived: float  # by time.perf_counter, as all times here
+    arrived: float = field(default_factory=time.perf_counter)  # as all times here
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readied:
-    """A decoded image that waits for the network."""
+class DecodedImage:
+    """An image that waits for the network; `started` and `ended`: of its decoding."""
 
-    posted: Posted
+    source: EncodedImage
     pixels: Pixels
     picture: Picture
     started: float
-    decoded: float
+    ended: float
 
 
 class Worker:
     """Decodes images, asks the network, logs its answers; from any thread.
 
-    `fault`: why the network last failed, until somebody has seen it work again.
+    `failing`: whether the network has failed since somebody last set this to False.
     """
 
     def __init__(
@@ -53,77 +49,77 @@ class Worker:
         classifier: Classifier,
         settings: Settings,
         metrics: Metrics,
-        *,
         network: Callable[[Sequence[Pixels]], Floats] | None = None,
     ) -> None:
-        """Take what it works with; `network`: what to ask instead of the classifier itself."""
+        """Open nothing yet.
+
+        classifier: the artefact, which says how images are resized and what the answers mean.
+        settings: of these `max_pixels`, `prediction_log` and `revision`.
+        metrics: where runs of the network and lost rows are counted.
+        network: what to ask instead of the classifier itself: images in, `[n, classes]` out.
+        """
         self.classifier = classifier
         self.settings = settings
         self.metrics = metrics
-        self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
         self.log = PredictionLog(settings.prediction_log)
-        self.fault: str | None = None
+        self.failing = False
+        self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
         self._resizer = classifier.resizer
 
-    def answer(self, batch: Sequence[Posted | Readied]) -> list[Prediction]:
-        """Do all that is still to be done."""
-        return self.infer([one if isinstance(one, Readied) else self._ready(one) for one in batch])
+    def decode(self, source: EncodedImage) -> DecodedImage:
+        """Decode, resize and describe an image, or raise `ImageError`."""
+        started = time.perf_counter()
+        resizer, limit = self._resizer, self.settings.max_pixels
+        decoded = decode(source.data, target=resizer.size, max_pixels=limit)
+        pixels = resizer(decoded.picture)
+        picture = Picture(
+            width=decoded.width,
+            height=decoded.height,
+            format=decoded.format,
+            features=image_features(pixels, width=decoded.width, height=decoded.height),
+            sha256=Picture.digest(source.data),
+        )
+        return DecodedImage(
+            source=source,
+            pixels=pixels,
+            picture=picture,
+            started=started,
+            ended=time.perf_counter(),
+        )
 
-    def ready(self, batch: Sequence[Posted]) -> list[Readied]:
-        """Decode, resize and describe each image, or raise `ImageError`."""
-        return [self._ready(posted) for posted in batch]
-
-    def infer(self, batch: Sequence[Readied]) -> list[Prediction]:
-        """Ask the network about all of them at once, and log its answers."""
+    def predict(self, batch: Sequence[EncodedImage | DecodedImage]) -> list[Prediction]:
+        """Decode what is not yet, ask the network about all at once, and log its answers."""
+        images = [one if isinstance(one, DecodedImage) else self.decode(one) for one in batch]
         begun = time.perf_counter()
         try:
-            probabilities = self._ask(batch)
-        except Exception as error:
-            self.fault = " ".join(str(error).split())
+            probabilities = self._ask([image.pixels for image in images])
+        except Exception:
+            self.failing = True
             raise
         ended = time.perf_counter()
-        self.metrics.observe_batch(len(batch), ended - begun)
         predictions = [
-            self._prediction(one, row, begun, ended)
-            for one, row in zip(batch, probabilities.tolist(), strict=True)
+            self._prediction(image, row, begun, ended)
+            for image, row in zip(images, probabilities.tolist(), strict=True)
         ]
-        recorded = [p for p, one in zip(predictions, batch, strict=True) if one.posted.recorded]
-        if lost := self.log.append(recorded):
-            self.metrics.log_failures.inc(lost)
+        recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
+        lost = self.log.append(recorded)
+        self.metrics.observe_run(len(batch), ended - begun, lost_rows=lost)
         return predictions
 
-    def _ready(self, posted: Posted) -> Readied:
-        started = time.perf_counter()
-        size = self._resizer.size
-        decoded = decode(posted.data, target=size, max_pixels=self.settings.max_pixels)
-        pixels = self._resizer(decoded.picture)
-        width, height = decoded.width, decoded.height
-        picture = Picture(
-            width=width,
-            height=height,
-            format=decoded.format,
-            features=image_features(pixels, width=width, height=height),
-            sha256=Picture.digest(posted.data),
-        )
-        ended = time.perf_counter()
-        return Readied(
-            posted=posted, pixels=pixels, picture=picture, started=started, decoded=ended
-        )
-
-    def _ask(self, batch: Sequence[Readied]) -> Floats:
-        """Return `[batch, classes]`."""
-        probabilities = self._network([one.pixels for one in batch])
+    def _ask(self, images: Sequence[Pixels]) -> Floats:
+        """Return `[n, classes]`."""
+        probabilities = self._network(images)
         if not np.isfinite(probabilities).all():
-            raise BadOutput("the network answered with NaN or infinity")
+            raise FloatingPointError("the network answered with NaN or infinity")
         return probabilities
 
     def _prediction(
-        self, one: Readied, probabilities: list[float], begun: float, ended: float
+        self, image: DecodedImage, probabilities: list[float], begun: float, ended: float
     ) -> Prediction:
         card = self.classifier.metadata
         spans = {
-            "queue": one.started - one.posted.arrived + begun - one.decoded,
-            "decode": one.decoded - one.started,
+            "queue": image.started - image.source.arrived + begun - image.ended,
+            "decode": image.ended - image.started,
             "infer": ended - begun,
         }
         return Prediction(
@@ -133,7 +129,7 @@ class Worker:
             revision=self.settings.revision,
             probabilities=dict(zip(card.classes, probabilities, strict=True)),
             threshold=card.abstain_threshold,
-            picture=one.picture,
+            picture=image.picture,
             provider=self.classifier.provider,
             milliseconds={name: round(1000 * span, 3) for name, span in spans.items()},
         )

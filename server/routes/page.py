@@ -13,28 +13,28 @@ INLINE = re.compile(rb"<(script|style)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
 class Page:
-    """Answers the file as it is on disk; read once."""
+    """Answers the file as it is on disk at the start."""
 
     def __init__(self) -> None:
         """Read it, and know its scripts and styles by their hashes."""
         self.content = FILE.read_bytes()
-        self.policy = policy(self.content)
+        self.headers = {"Content-Security-Policy": content_security_policy(self.content)}
 
     async def page(self, _: Request) -> HTMLResponse:
         """Answer the page."""
-        return HTMLResponse(self.content, headers={"Content-Security-Policy": self.policy})
+        return HTMLResponse(self.content, headers=self.headers)
 
 
-def policy(content: bytes) -> str:
+def content_security_policy(page: bytes) -> str:
     """Return the strictest Content-Security-Policy under which a page of one file works.
 
     It may ask this server, and show what is chosen on it (`blob:`) and its own icon (`data:`). The
     hashes are those of Content Security Policy Level 3, section 2.3.1.
     """
     hashes: dict[bytes, list[str]] = {b"script": [], b"style": []}
-    for kind, text in INLINE.findall(content):
+    for tag, text in INLINE.findall(page):
         digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
-        hashes[kind].append(f"'sha256-{digest}'")
+        hashes[tag].append(f"'sha256-{digest}'")
     return "; ".join([
         "default-src 'none'",
         f"script-src {' '.join(hashes[b'script'])}",

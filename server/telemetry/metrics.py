@@ -1,20 +1,13 @@
 """What Prometheus may ask: https://prometheus.io/docs/practices/naming/."""
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from collections.abc import Iterable
+from functools import partial
+
+import prometheus_client as prometheus
 
 from server.predictions.prediction import Prediction
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use to anybody here
+prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use to anybody here
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
@@ -22,67 +15,56 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """The counters, gauges and histograms of one server, in a registry of their own."""
+    """The counters, gauges and histograms of one server, in a registry of their own.
+
+    What happens again and again is counted by the methods `observe...`.
+    """
 
     def __init__(self) -> None:
         """Start all of them at zero."""
-        self.registry = registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+        self.registry = registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=registry)
+        prometheus.PlatformCollector(registry=registry)
+        prometheus.GCCollector(registry=registry)
+        counter = partial(prometheus.Counter, registry=registry)
+        gauge = partial(prometheus.Gauge, registry=registry)
+        times = partial(prometheus.Histogram, registry=registry, buckets=SECONDS)
+        shares = partial(prometheus.Histogram, registry=registry, buckets=SHARES)
+        sizes = partial(prometheus.Histogram, registry=registry, buckets=SIZES)
 
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(name, meaning, labels, registry=registry)
-
-        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-            return Gauge(name, meaning, labels, registry=registry)
-
-        def histogram(
-            name: str, meaning: str, *labels: str, buckets: tuple[float, ...] = SECONDS
-        ) -> Histogram:
-            return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
-
-        self.requests = counter("http_requests", "Requests answered.", "route", "status")
-        self.seconds = histogram(
-            "http_request_duration_seconds", "From head to end of the answer.", "route"
-        )
-        self.errors = counter("http_errors", "Requests and images refused or failed.", "reason")
+        self.requests = counter("http_requests", "Requests answered.", ("route", "status"))
+        about = "From head to end of the answer."
+        self.seconds = times("http_request_duration_seconds", about, ("route",))
+        self.errors = counter("http_errors", "Requests and images refused or failed.", ("reason",))
         self.batch_requests = counter("prediction_batch_requests", "Requests to /predict_batch.")
 
-        self.queue = histogram("prediction_queue_seconds", "Waiting for the network, an image.")
-        self.decode = histogram("prediction_decode_seconds", "Bytes to pixels, an image.")
-        self.infer = histogram("prediction_infer_seconds", "A run of the network.")
+        self.queue = times("prediction_queue_seconds", "Waiting for the network, an image.")
+        self.decode = times("prediction_decode_seconds", "Bytes to pixels, an image.")
+        self.infer = times("prediction_infer_seconds", "A run of the network.")
         self.depth = gauge("prediction_queue_depth", "Images under way.")
-        self.batch_size = histogram(
-            "prediction_batch_size", "Images a run of the network took.", buckets=SIZES
-        )
+        self.batch_size = sizes("prediction_batch_size", "Images a run of the network took.")
 
-        self.predictions = counter("predictions", "Answers by predicted class.", "class")
+        self.predictions = counter("predictions", "Answers by predicted class.", ("class",))
         self.abstentions = counter("prediction_abstentions", "Answers below the threshold.")
-        self.confidence = histogram(
-            "prediction_confidence", "Probability of the predicted class.", buckets=SHARES
-        )
-        self.brightness = histogram("image_brightness", "Mean luma, 0 to 1.", buckets=SHARES)
-        self.contrast = histogram(
-            "image_contrast", "Standard deviation of the luma, 0 to 1.", buckets=SHARES[:5]
-        )
+        self.confidence = shares("prediction_confidence", "Probability of the predicted class.")
+        self.brightness = shares("image_brightness", "Mean luma, 0 to 1.")
+        about = "Standard deviation of the luma, 0 to 1."
+        self.contrast = shares("image_contrast", about, buckets=SHARES[:5])
+        self.log_failures = counter("prediction_log_failures", "Rows that could not be logged.")
 
-        self.stability = gauge(
-            "drift_population_stability_index", "Of the last predictions, to validation.", "column"
-        )
-        self.share_drifted = gauge(
-            "drift_share", "Share of columns whose stability index is beyond chance."
-        )
+        about = "Of the last predictions, to validation."
+        self.stability = gauge("drift_population_stability_index", about, ("column",))
+        about = "Share of columns whose stability index is beyond chance."
+        self.share_drifted = gauge("drift_share", about)
         self.window = gauge("drift_window_predictions", "How many predictions these two are of.")
         self.report_drifted = gauge("monitoring_share_drifted", "As the last /monitoring has it.")
         self.report_drifted.set(float("nan"))
 
-        self.model = gauge(
-            "model_info", "What is served.", "model", "architecture", "precision", "revision"
-        )
-        self.provider = gauge("execution_provider_info", "Where it runs.", "provider")
+        labels = ("model", "architecture", "precision", "revision")
+        self.model = gauge("model_info", "What is served.", labels)
+        self.provider = gauge("execution_provider_info", "Where it runs.", ("provider",))
         self.fallback = gauge("execution_provider_fallback", "1: on the CPU for want of CUDA.")
         self.ready = gauge("server_ready", "1: takes traffic.")
-        self.log_failures = counter("prediction_log_failures", "Rows that could not be logged.")
 
     def observe(self, prediction: Prediction) -> None:
         """Count an answer."""
@@ -94,11 +76,22 @@ class Metrics:
         self.brightness.observe(prediction.picture.features["brightness"])
         self.contrast.observe(prediction.picture.features["contrast"])
 
-    def observe_batch(self, images: int, seconds: float) -> None:
-        """Count a run of the network."""
+    def observe_run(self, images: int, seconds: float, *, lost_rows: int) -> None:
+        """Count a run of the network, and the rows of it that could not be logged."""
         self.batch_size.observe(images)
         self.infer.observe(seconds)
+        if lost_rows:
+            self.log_failures.inc(lost_rows)
+
+    def observe_request(
+        self, route: str, status: int, seconds: float, reasons: Iterable[str]
+    ) -> None:
+        """Count a request, and why it, or some of its images, got no answer."""
+        self.requests.labels(route, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+        for reason in reasons:
+            self.errors.labels(reason).inc()
 
     def exposition(self) -> bytes:
         """Return all of them in Prometheus's text format."""
-        return generate_latest(self.registry)
+        return prometheus.generate_latest(self.registry)

@@ -1,7 +1,6 @@
 """Artefacts whose answers are known: the very pixels that reached the session, or their colour."""
 
 import base64
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from server.image.resize import ResizeFilter, ResizeMode
 from server.model.metadata import SCHEMA_VERSION, Metadata
+from tests.kit.drawing import encoded
 
 SIZE = 16
 VALUES = SIZE * SIZE * 3
@@ -74,13 +74,6 @@ def coloured(name: str) -> Image.Image:
     picture = Image.new("RGB", (96, 64), (90, 90, 90))
     ImageDraw.Draw(picture).rectangle((8, 8, 39, 39), fill=name)
     return picture
-
-
-def encoded(picture: Image.Image) -> bytes:
-    """Return it as a PNG."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write_colour_artefact(path: Path, **changes: object) -> Path:

@@ -15,15 +15,10 @@ from collections.abc import Iterator
 
 from PIL import ExifTags, Image, ImageDraw
 
+from tests.kit.drawing import encoded
+
 BOUNDARY = "------------------------d74496d66958873e"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-
-
-def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
-    """Return the bytes of a file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 def _pictures() -> tuple[Image.Image, Image.Image]:

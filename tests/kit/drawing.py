@@ -40,8 +40,13 @@ def draw_folder(folder: Path, *, per_class: int) -> Path:
     return folder
 
 
+def encoded(picture: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    """Return a picture as the bytes of a file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
 def photograph(form: str = "PNG") -> bytes:
     """Return a disc as the bytes of a file."""
-    buffer = io.BytesIO()
-    draw("disc", 7).save(buffer, form)
-    return buffer.getvalue()
+    return encoded(draw("disc", 7), form)

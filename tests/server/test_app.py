@@ -78,8 +78,8 @@ def test_unknown_paths_and_methods_get_problems_too(client: TestClient) -> None:
     assert (refused.json()["status"], refused.headers["allow"]) == (405, "POST")
 
 
-def test_a_fault_of_ours_shows_no_traceback(built: Path) -> None:
-    broken = Classifier(built / "data/model/model.onnx")
+def test_a_fault_of_ours_shows_no_traceback(model: Path) -> None:
+    broken = Classifier(model)
     del broken.session
     client = TestClient(create_app(broken, Settings(prediction_log="off")))
     answer = client.post("/predict", content=photograph())

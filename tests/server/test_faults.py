@@ -1,6 +1,5 @@
 """What clients and probes see when the model, the network or the machine fails."""
 
-import io
 import re
 import time
 from collections.abc import Iterator
@@ -19,16 +18,10 @@ from server.app import create_app
 from server.model.classifier import Classifier
 from server.settings import Settings
 from tests.kit.artefact import SIZE, write_pixel_artefact
-from tests.kit.drawing import draw
+from tests.kit.drawing import draw, encoded
 from tests.kit.live import serve
 
 QUIET = Settings(prediction_log="off")
-
-
-def encoded(picture: Image.Image, form: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, form)
-    return buffer.getvalue()
 
 
 GOLDEN = encoded(draw("disc", 1))
@@ -43,9 +36,9 @@ def serving(classifier: Classifier, settings: Settings = QUIET) -> Iterator[Test
 
 
 @pytest.fixture
-def own(built: Path) -> Classifier:
+def own(model: Path) -> Classifier:
     """A classifier that a test may break."""
-    return Classifier(built / "data/model/model.onnx")
+    return Classifier(model)
 
 
 def test_a_network_that_answers_otherwise_than_promised_gets_no_traffic(own: Classifier) -> None:
@@ -97,9 +90,9 @@ def test_an_image_on_which_the_network_fails_fails_alone(tmp_path: Path) -> None
 
 
 def test_more_work_than_fits_is_refused_at_once_with_a_time_to_come_back(
-    built: Path, tmp_path: Path
+    model: Path, tmp_path: Path
 ) -> None:
-    with serve(tmp_path, built / "data/model/model.onnx", QUEUE="2", DEADLINE="60") as live:
+    with serve(tmp_path, model, QUEUE="2", DEADLINE="60") as live:
 
         def ask(_: int) -> tuple[int, str, float]:
             start = time.perf_counter()
@@ -119,8 +112,8 @@ def test_more_work_than_fits_is_refused_at_once_with_a_time_to_come_back(
         assert health["queue"] == {"images": 0, "limit": 2}
 
 
-def test_what_takes_longer_than_the_deadline_gets_504(built: Path, tmp_path: Path) -> None:
-    with serve(tmp_path, built / "data/model/model.onnx", DEADLINE="0.05") as live:
+def test_what_takes_longer_than_the_deadline_gets_504(model: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, model, DEADLINE="0.05") as live:
         answer = live.client.post("/predict", content=LARGE)
         assert (answer.status_code, answer.json()["title"]) == (504, "Gateway Timeout")
         reasons = live.client.get("/metrics").text
@@ -134,9 +127,9 @@ def test_an_image_over_the_limit_of_pixels_is_refused(own: Classifier) -> None:
         assert "16 x 16 pixels, over the limit of 100" in answer.json()["detail"]
 
 
-def test_a_request_whose_client_has_gone_costs_nothing(built: Path, tmp_path: Path) -> None:
+def test_a_request_whose_client_has_gone_costs_nothing(model: Path, tmp_path: Path) -> None:
     """One runner is busy with a large image; the small one behind it loses its client."""
-    with serve(tmp_path, built / "data/model/model.onnx", RUNNERS="1", DEADLINE="60") as live:
+    with serve(tmp_path, model, RUNNERS="1", DEADLINE="60") as live:
         with ThreadPoolExecutor(4) as pool:
             large = [pool.submit(live.client.post, "/predict", content=LARGE) for _ in range(3)]
             while live.client.get("/health").json()["queue"]["images"] < 3:
@@ -148,12 +141,11 @@ def test_a_request_whose_client_has_gone_costs_nothing(built: Path, tmp_path: Pa
         assert len(live.rows()) == 3
 
 
-def test_batches_answer_like_images_alone(built: Path, tmp_path: Path) -> None:
+def test_batches_answer_like_images_alone(model: Path, tmp_path: Path) -> None:
     """The way of the GPU, several decoders and batches in buckets, on the CPU."""
-    path = built / "data/model/model.onnx"
     images = [encoded(draw("disc", seed)) for seed in range(9)]
     settings = {"BATCH": "8", "RUNNERS": "1", "DECODERS": "4", "MAX_BATCH_IMAGES": "9"}
-    with serve(tmp_path, path, **settings) as live:
+    with serve(tmp_path, model, **settings) as live:
         files = [("images", image) for image in images]
         together = live.client.post("/predict_batch", files=files).json()["results"]
         alone = [live.client.post("/predict", content=image).json() for image in images]

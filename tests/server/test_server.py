@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -14,15 +13,9 @@ from server.model.classifier import Classifier
 from tests.kit.drawing import photograph
 from tests.kit.live import Live, serve
 
+SETTINGS = {"REVISION": "abc123", "MAX_BATCH_IMAGES": "3"}
 SECURITY = ("content-security-policy", "referrer-policy", "x-content-type-options")
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-@pytest.fixture(scope="module")
-def live(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    folder = tmp_path_factory.mktemp("live")
-    with serve(folder, model, REVISION="abc123", MAX_BATCH_IMAGES="3") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

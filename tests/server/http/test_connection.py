@@ -5,22 +5,20 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.kit.drawing import photograph
-from tests.kit.live import Live, serve
+from tests.kit.live import Live
 
-PATIENCE = {"HEADER_TIMEOUT": "0.4", "BODY_TIMEOUT": "0.6", "KEEP_ALIVE": "1"}
+SETTINGS = {
+    "CONNECTIONS": "20",
+    "MAX_BODY_BYTES": "100000",
+    "HEADER_TIMEOUT": "0.4",
+    "BODY_TIMEOUT": "0.6",
+    "KEEP_ALIVE": "1",
+}
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def live(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    folder = tmp_path_factory.mktemp("connection")
-    with serve(folder, model, CONNECTIONS="20", MAX_BODY_BYTES="100000", **PATIENCE) as live:
-        yield live
 
 
 @contextmanager

@@ -3,22 +3,14 @@
 import socket
 import struct
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.kit.drawing import photograph
-from tests.kit.live import Live, serve
+from tests.kit.live import Live
 
 IMAGE = photograph("BMP")
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(IMAGE)
-
-
-@pytest.fixture(scope="module")
-def live(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serve(tmp_path_factory.mktemp("gone"), model) as live:
-        yield live
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])

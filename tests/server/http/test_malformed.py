@@ -1,7 +1,6 @@
 """Over two hundred files and requests that are no good: 4xx, never a fault, and nothing stays."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,12 @@ from PIL import Image
 from server.errors import ImageError
 from server.image.decode import decode
 from server.model.classifier import Classifier
-from tests.kit.corpus import WHOLE, encoded, forms, foul, spoilt, torn
-from tests.kit.live import Live, serve
+from tests.kit.corpus import WHOLE, forms, foul, spoilt, torn
+from tests.kit.drawing import encoded
+from tests.kit.live import Live
 from tests.kit.stage import run_stage
 
 GROWTH = 30_000_000  # bytes of resident memory that a second time through all of it may add
-
-
-@pytest.fixture(scope="module")
-def live(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serve(tmp_path_factory.mktemp("malformed"), model) as live:
-        yield live
 
 
 def pixels(data: bytes) -> np.ndarray | None:

@@ -1,4 +1,3 @@
-import io
 import struct
 import zlib
 
@@ -10,13 +9,7 @@ from server.errors import ImageError
 from server.image.decode import decode
 from server.image.resize import ResizeFilter, ResizeMode, Resizer
 from server.model.classifier import Classifier
-from tests.kit.drawing import CLASSES, draw
-
-
-def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format=form, **options)
-    return buffer.getvalue()
+from tests.kit.drawing import CLASSES, draw, encoded
 
 
 def pixels(data: bytes) -> np.ndarray:

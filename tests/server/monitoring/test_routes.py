@@ -1,9 +1,7 @@
-import io
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -14,11 +12,12 @@ from playwright.sync_api import expect
 
 from tests.kit.artefact import write_pixel_artefact
 from tests.kit.browser import browser
-from tests.kit.drawing import draw_folder, photograph
+from tests.kit.drawing import draw_folder, encoded, photograph
 from tests.kit.live import Live, serve
 from tests.kit.stage import ROOT
 
 PATHS = ("/monitoring", "/monitoring.json")
+SETTINGS = {"API_KEYS": "secret"}
 KEY = {"X-API-Key": "secret"}
 
 
@@ -50,10 +49,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def live(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serve(tmp_path_factory.mktemp("logged"), model, API_KEYS="secret") as live:
-        ask(live, images)
-        yield live
+def live(live: Live, images: Path) -> Live:
+    ask(live, images)
+    return live
 
 
 def test_a_report_is_made_beside_the_server_by_one_polite_process_without_secrets(
@@ -125,11 +123,10 @@ def test_keys_are_asked_for(live: Live, path: str) -> None:
 
 
 def test_rows_in_memory_are_judged_where_the_log_is_stdout(model: Path, tmp_path: Path) -> None:
-    night = io.BytesIO()
-    Image.new("RGB", (60, 60)).save(night, "PNG")
+    night = encoded(Image.new("RGB", (60, 60)))
     with serve(tmp_path, model, PREDICTION_LOG="stdout", MONITORING_ROWS="20") as live:
         for _ in range(24):
-            live.client.post("/predict", content=night.getvalue()).raise_for_status()
+            live.client.post("/predict", content=night).raise_for_status()
         verdicts = report(live).json()
     assert verdicts["current_rows"] == 20
     assert verdicts["columns"]["brightness"]["drifted"]

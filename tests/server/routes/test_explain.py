@@ -17,7 +17,8 @@ from server.model.classifier import Classifier
 from server.model.occlusion import CELLS, occlusion
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
-from tests.kit.artefact import coloured, encoded, write_colour_artefact
+from tests.kit.artefact import coloured, write_colour_artefact
+from tests.kit.drawing import encoded
 from tests.kit.live import serve
 
 LIMIT = 100_000

@@ -1,6 +1,7 @@
 """The OpenAPI document against the real server: what it promises holds, for good and bad input."""
 
-import io
+import json
+import re
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -12,20 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.app import create_app
+from server.image.resize import ResizeMode
 from server.model.classifier import Classifier
+from server.model.occlusion import CELLS
+from server.routes.openapi import OpenApi
 from server.settings import Settings
-from tests.kit.drawing import draw
+from tests.kit.drawing import draw, encoded
 from tests.kit.live import serve
 
-
-def encoded(form: str, seed: int) -> bytes:
-    buffer = io.BytesIO()
-    draw("disc", seed).save(buffer, form)
-    return buffer.getvalue()
-
-
 # what the document cannot say: that these bytes are an image
-IMAGES = st.sampled_from([encoded(form, seed) for form in ("PNG", "JPEG") for seed in range(3)])
+IMAGES = st.sampled_from(
+    [encoded(draw("disc", seed), form) for form in ("PNG", "JPEG") for seed in range(3)]
+)
 schemathesis.openapi.format("binary", IMAGES)
 schemathesis.openapi.media_type("image/*", IMAGES)
 schemathesis.openapi.media_type("application/octet-stream", IMAGES)
@@ -33,10 +32,10 @@ schemathesis.openapi.media_type("application/octet-stream", IMAGES)
 
 @pytest.fixture(scope="module")
 def document(
-    built: Path, tmp_path_factory: pytest.TempPathFactory
+    model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[schemathesis.BaseSchema]:
     folder = tmp_path_factory.mktemp("openapi")
-    with serve(folder, built / "data/model/model.onnx", PREDICTION_LOG="off") as live:
+    with serve(folder, model, PREDICTION_LOG="off") as live:
         yield schemathesis.openapi.from_url(f"{live.url}/openapi.json")
 
 
@@ -81,3 +80,18 @@ def test_the_document_names_every_route(
 ) -> None:
     app = create_app(classifier, Settings(prediction_log="off"))
     assert {route.path for route in app.routes} == set(document.raw_schema["paths"])
+
+
+def test_the_document_is_of_this_very_server(classifier: Classifier) -> None:
+    document = OpenApi(classifier.metadata, Settings(max_batch_images=7)).document
+    assert document["paths"]["/predict_batch"]["post"]["summary"] == "Classify up to 7 images"
+    schemas = {name: one["properties"] for name, one in document["components"]["schemas"].items()}
+    assert schemas["ImagesForm"]["images"]["maxItems"] == 7
+    assert schemas["Prediction"]["class"]["enum"] == classifier.metadata.classes
+    assert list(schemas["Prediction"]["probabilities"]["properties"]) == classifier.metadata.classes
+    assert schemas["Explanation"]["occlusion"]["minItems"] == CELLS
+    assert schemas["Explanation"]["resize_mode"]["enum"] == list(ResizeMode)
+    text = json.dumps(document)
+    assert set(re.findall(r"\$(?=\w)\w+", text)) == {"$ref"}, "all of it is filled in"
+    assert "security" not in text
+    assert "401" not in text

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -13,14 +12,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-from tests.kit.artefact import COLOURS, coloured, encoded, write_colour_artefact
+from tests.kit.artefact import COLOURS, coloured, write_colour_artefact
 from tests.kit.browser import browser
+from tests.kit.drawing import encoded
 from tests.kit.live import Live, serve
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 # the browser itself says so of every refusal, whatever the page makes of it
 REFUSED = re.compile(r"Failed to load resource: (the server responded|net::ERR_CONNECTION_REFUSED)")
 Visit = Callable[..., Page]
+SETTINGS = {"REVISION": "abc123"}
 # a browser drops keys that come before it has drawn anything
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -50,14 +51,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_colour_artefact(tmp_path_factory.mktemp("colours") / "model.onnx")
-
-
-@pytest.fixture(scope="module")
-def live(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with serve(tmp_path_factory.mktemp("live"), colours, REVISION="abc123") as server:
-        yield server
 
 
 @pytest.fixture
@@ -142,8 +137,8 @@ def test_a_broken_file_is_told_among_good_ones(visit: Visit, live: Live) -> None
     expect(card(page, "blue.png").locator(".class")).to_contain_text("blue")
 
 
-def test_a_file_too_large_is_told(visit: Visit, colours: Path, tmp_path: Path) -> None:
-    with serve(tmp_path, colours, MAX_BODY_BYTES="100000") as live:
+def test_a_file_too_large_is_told(visit: Visit, model: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, model, MAX_BODY_BYTES="100000") as live:
         page = visit(live)
         choose(page, file("large.png", bytes(3_000_000)))
         expect(card(page, "large.png")).to_contain_text(
@@ -152,26 +147,24 @@ def test_a_file_too_large_is_told(visit: Visit, colours: Path, tmp_path: Path) -
 
 
 def test_a_server_that_is_down_is_told_and_asked_again_when_it_is_back(
-    visit: Visit, colours: Path, tmp_path: Path
+    visit: Visit, model: Path, tmp_path: Path
 ) -> None:
-    with serve(tmp_path / "first", colours) as live:
+    with serve(tmp_path / "first", model) as live:
         page = visit(live)
         expect(page.get_by_text("Tells apart")).to_be_visible()
     choose(page, square("red"))
     expect(card(page, "red.png")).to_contain_text("The server cannot be reached")
     port = live.url.rstrip("/").rpartition(":")[2]
-    with serve(tmp_path / "second", colours, PORT=port):
+    with serve(tmp_path / "second", model, PORT=port):
         page.get_by_role("button", name="Try red.png again").click()
         expect(card(page, "red.png").locator(".class")).to_contain_text("red")
 
 
 def test_a_busy_server_is_told_and_asked_again_when_it_says(
-    visit: Visit, colours: Path, tmp_path: Path
+    visit: Visit, model: Path, tmp_path: Path
 ) -> None:
-    buffer = io.BytesIO()
-    Image.new("L", (4000, 4000)).save(buffer, "PNG")
-    slow = [("images", buffer.getvalue())] * 8
-    with serve(tmp_path, colours, QUEUE="1", DEADLINE="60") as live:
+    slow = [("images", encoded(Image.new("L", (4000, 4000))))] * 8
+    with serve(tmp_path, model, QUEUE="1", DEADLINE="60") as live:
         page = visit(live)
         expect(page.get_by_text("Tells apart")).to_be_visible()
         batch = threading.Thread(target=live.client.post, args=("/predict_batch",),
@@ -322,9 +315,9 @@ def test_two_examples_are_drawn_by_the_page(visit: Visit, live: Live) -> None:
 
 
 def test_a_key_is_asked_for_where_the_server_wants_one(
-    visit: Visit, colours: Path, tmp_path: Path
+    visit: Visit, model: Path, tmp_path: Path
 ) -> None:
-    with serve(tmp_path, colours, API_KEYS="secret") as live:
+    with serve(tmp_path, model, API_KEYS="secret") as live:
         page = visit(live)
         field = page.get_by_label("This server asks for an API key")
         expect(field).to_be_focused()

@@ -1,0 +1,16 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.live import Live, serve
+
+
+@pytest.fixture(scope="module")
+def live(
+    model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Live]:
+    """A server of `model` for all tests of a module, with the settings that its SETTINGS name."""
+    settings = getattr(request.module, "SETTINGS", {})
+    with serve(tmp_path_factory.mktemp("live"), model, **settings) as live:
+        yield live
