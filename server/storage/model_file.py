@@ -27,7 +27,7 @@ class ModelFile:
         remote = self.location.startswith(bucket.SCHEME)
         data = bucket.read(self.location) if remote else Path(self.location).read_bytes()
         found = hashlib.sha256(data).hexdigest()
-        if self.sha256 and found != self.sha256:
+        if self.sha256 and found != self.sha256.lower():
             raise ModelError(
                 f"{self}: its SHA-256 is {found}, SERVER_MODEL_SHA256 asks for {self.sha256}; "
                 "it is another model, or a spoilt one"
