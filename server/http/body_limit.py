@@ -6,7 +6,7 @@ import time
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.inference.admission import Overloaded
+from server.errors import Overloaded
 
 HANG_UP = {"Connection": "close"}  # what is still coming is not wanted
 

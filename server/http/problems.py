@@ -8,9 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from server.errors import ImageError
-from server.http.disconnect import ClientGone
-from server.inference.admission import Overloaded
+from server.errors import ClientGone, ImageError, Overloaded
 
 log = structlog.get_logger()
 

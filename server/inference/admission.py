@@ -5,16 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from server.errors import Overloaded
+
 SMOOTHING = 0.05  # weight of the newest measurement
-
-
-class Overloaded(Exception):  # noqa: N818 - a state of the server, no fault
-    """More work is under way than can be done in time; HTTP 503."""
-
-    def __init__(self, retry_after: int) -> None:
-        """`retry_after`: seconds until there should be room."""
-        super().__init__("the server is busy")
-        self.retry_after = retry_after
 
 
 class Admission:

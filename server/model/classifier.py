@@ -53,19 +53,19 @@ class Classifier:
         except OSError:
             raise ModelError(f"{path}: no model there; {MISSING}") from None
         try:
-            opened = open_session(data, policy=policy, threads=threads, graphs=graphs)
-            found = opened.session.get_modelmeta().custom_metadata_map
-            self.metadata = Metadata.from_properties(found)
-            _check_shapes(opened.session, self.metadata)
+            self.session, self.fallback = open_session(
+                data, policy=policy, threads=threads, graphs=graphs
+            )
+            properties = self.session.get_modelmeta().custom_metadata_map
+            self.metadata = Metadata.from_properties(properties)
+            _check_shapes(self.session, self.metadata)
         except UserError as error:
             raise ModelError(f"{path}: {error}") from None
         except Exception:  # ONNX Runtime has no base class for its errors
             raise ModelError(
                 f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}"
             ) from None
-        self.session = opened.session
-        self.provider = opened.provider
-        self.fallback = opened.fallback
+        self.provider = self.session.get_providers()[0]
         self.name = hashlib.sha256(data).hexdigest()[:12]
 
     @property
