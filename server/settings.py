@@ -100,12 +100,12 @@ class Settings:
         An empty variable counts as none.
         """
         values = {}
-        for name, kind, limit, _ in _declarations():
-            if text := environment.get(_variable(name)):
+        for variable, name, kind, limit, _ in _declarations():
+            if text := environment.get(variable):
                 try:
                     values[name] = _convert(text, kind, limit)
                 except ValueError as error:
-                    raise UserError(f"{_variable(name)}={text}: must be {error}") from None
+                    raise UserError(f"{variable}={text}: must be {error}") from None
         return cls(**values)
 
 
@@ -113,30 +113,27 @@ def settings_table() -> str:
     """Return name, default and meaning of each setting, a line each."""
     defaults = Settings()
     lines = []
-    for name, _, _, meaning in _declarations():
+    for variable, name, _, _, meaning in _declarations():
         default = str(getattr(defaults, name))
         shown = {"": "none", "()": "none", "False": "off"}.get(default, default)
-        lines.append(f"  {_variable(name):24}  {shown:21}  {meaning}")
+        lines.append(f"  {variable:24}  {shown:21}  {meaning}")
     return "\n".join(lines)
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Say which variables look like settings and are none; platforms may set some of their own."""
-    known = [_variable(name) for name, *_ in _declarations()]
+    known = [variable for variable, *_ in _declarations()]
     strange = [name for name in environment if name.startswith(PREFIX) and name not in known]
     hints = {name: difflib.get_close_matches(name, known, n=1) for name in strange}
     return [f"{name} is no setting" + "".join(f"; {h}?" for h in hints[name]) for name in strange]
 
 
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def _declarations() -> Iterator[tuple[str, Any, Limit, str]]:
-    """Yield name, type, limit and meaning of each setting."""
+def _declarations() -> Iterator[tuple[str, str, Any, Limit, str]]:
+    """Yield variable, name, type, limit and meaning of each setting."""
     for name, hint in get_type_hints(Settings, include_extras=True).items():
         *limits, meaning = hint.__metadata__
-        yield name, hint.__origin__, limits[0] if limits else None, meaning
+        limit = limits[0] if limits else None
+        yield PREFIX + name.upper(), name, hint.__origin__, limit, meaning
 
 
 def _convert(text: str, kind: Any, limit: Limit) -> Any:

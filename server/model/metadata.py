@@ -13,10 +13,7 @@ STRINGS = (str, ResizeMode, ResizeFilter)  # all other fields are JSON
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The `metadata_props` of the artefact, contract version 1.
-
-    No revision and no time: equal inputs must give equal bytes.
-    """
+    """The `metadata_props` of the artefact, version 1; no revision and no time, for equal bytes."""
 
     schema_version: int
     classes: list[str]

@@ -1,4 +1,4 @@
-"""Which parts of a picture an answer rests on, found by covering them.
+"""Occlusion maps: which parts of a picture an answer rests on, found by covering each in turn.
 
 Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2.
 """
