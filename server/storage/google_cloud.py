@@ -73,17 +73,15 @@ def _fetch(location: str) -> bytes:
     return data
 
 
-def main() -> int:
-    """Write the object that the command line names to stdout."""
+def main() -> None:
+    """Write the object that the command line names to stdout, or one line to stderr."""
     logging.disable(logging.CRITICAL)  # gcsfs logs what it raises
     warnings.simplefilter("ignore")
     try:
         sys.stdout.buffer.write(_fetch(sys.argv[1]))
     except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
