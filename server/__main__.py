@@ -3,15 +3,8 @@
 import os
 import sys
 
-import structlog
-
-from server.app import create_app
 from server.errors import UserError
-from server.http.listener import Listener
-from server.model.classifier import Classifier
-from server.settings import Settings, table, unknown
-from server.storage.model_file import ModelFile
-from server.telemetry.logs import configure
+from server.settings import Settings, settings_table, unknown_settings
 
 HELP = """usage: python -m server
 
@@ -24,8 +17,16 @@ def main() -> int:
     """Serve until told to stop; return 2 after a mistake of the user's, said in one line."""
     if sys.argv[1:]:
         asked = sys.argv[1:] in (["--help"], ["-h"])
-        print(HELP + table(), file=sys.stdout if asked else sys.stderr)
+        print(HELP + settings_table(), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
+    import structlog
+
+    from server.app import create_app
+    from server.http.listener import Listener
+    from server.model.classifier import Classifier
+    from server.storage.model_file import ModelFile
+    from server.telemetry.logs import configure
+
     configure()
     try:
         settings = Settings.read(os.environ)
@@ -39,7 +40,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     log = structlog.get_logger()
-    for complaint in unknown(os.environ):
+    for complaint in unknown_settings(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
     Listener(create_app(classifier, settings), settings).run()

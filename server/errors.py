@@ -1,10 +1,12 @@
-"""What can go wrong that somebody outside can mend.
+"""The exceptions of this code that somebody else handles.
 
-    UserError           a wrong file, value or set-up; the command line prints it and exits with 2
-      ImageError        bytes that are no usable image; HTTP 400
-      ModelError        a model file that is missing, foreign or does not fit; stops the start
+    UserError       a wrong file, value or set-up; the command line prints it and exits with 2
+      ImageError    bytes that are no usable image; HTTP 400
+      ModelError    a model file that is missing, foreign or does not fit; stops the start
+    Overloaded      more work is under way than can be done in time; HTTP 503
+    ClientGone      the client has closed the connection; logged as 499, nginx's number for it
 
-The text of each is one line that names the file or value and the cure.
+The text of a `UserError` is one line that names the file or value and the cure.
 """
 
 
@@ -18,3 +20,15 @@ class ImageError(UserError):
 
 class ModelError(UserError):
     """A model file that cannot be used."""
+
+
+class Overloaded(Exception):  # noqa: N818 - a state of the server, no fault
+    """No room for more work; `retry_after`: seconds until there should be some."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the server is busy")
+        self.retry_after = retry_after
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody's fault
+    """Nobody waits for the answer any more."""

@@ -1,4 +1,4 @@
-"""`python -m server.inspect model.onnx`: print what an artefact says of itself."""
+"""`python -m server.inspect MODEL.onnx`: print what an artefact says of itself."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,8 @@ from server.errors import UserError
 from server.model.classifier import Classifier
 
 
-def card(classifier: Classifier) -> str:
-    """Return the lines that people want to see."""
+def describe(classifier: Classifier) -> str:
+    """Return name, input, thresholds, scores, versions and parameters, a line each."""
     about = classifier.metadata
     threshold = f"{about.abstain_threshold:.4f}" if about.abstain_threshold else "none"
     lines = {
@@ -23,20 +23,18 @@ def card(classifier: Classifier) -> str:
         "schema": str(about.schema_version),
         "made with": ", ".join(f"{name} {version}" for name, version in about.versions.items()),
     }
-    lines |= {
-        section: ", ".join(f"{name}={value}" for name, value in values.items())
-        for section, values in about.parameters.items()
-    }
+    for section, values in about.parameters.items():
+        lines[section] = ", ".join(f"{name}={value}" for name, value in values.items())
     return "\n".join(f"{name:16}{text}" for name, text in lines.items())
 
 
 def main() -> int:
-    """Print the card of the file that the command line names."""
+    """Describe the file that the command line names; return 2 after a mistake of the user's."""
     if len(sys.argv) != 2:  # noqa: PLR2004
         print("usage: python -m server.inspect MODEL.onnx", file=sys.stderr)
         return 2
     try:
-        print(card(Classifier(Path(sys.argv[1]))))
+        print(describe(Classifier(Path(sys.argv[1]))))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -5,7 +5,7 @@ Needs nothing but Python, so that an image needs no curl.
 
 import os
 import sys
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 PATIENCE = 2  # seconds
@@ -17,13 +17,12 @@ def main() -> int:
     try:
         with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE) as answer:
             print(answer.read().decode())
+            return 0
     except HTTPError as error:
         print(error.read().decode())
-        return 1
-    except (URLError, OSError) as error:
+    except OSError as error:
         print(f"nobody answers on port {port}: {error}")
-        return 1
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,78 +1,97 @@
-"""What the environment sets; `python -m server --help` lists it."""
+"""The server's settings, read from the environment; `python -m server --help` lists them."""
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Self, get_type_hints
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 
-from starlette.config import Config, Environ
-
-from server.casts import digest, location, policy, seconds, share, switch, whole, words
 from server.errors import UserError
 from server.model.policy import ProviderPolicy
 
 PREFIX = "SERVER_"
 
 
+class Range(NamedTuple):
+    """The least and the most that a number may be, and what to call it."""
+
+    least: float
+    most: float
+    noun: str = "whole number"
+
+
+class Pattern(NamedTuple):
+    """The regular expression that a text must match, and what to call such a text."""
+
+    regex: str
+    words: str
+
+
+Limit = Range | Pattern | None
+Names = tuple[str, ...]
+Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
+SHARE = Range(0.001, 0.5, "share")
+LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
+DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The server's settings; each is read from `SERVER_` and its name in capitals.
 
-    Each is annotated with how it is read and what it means.
+    The annotation has the type, the limit where there is one, and the meaning.
     """
 
-    model: Annotated[str, location, "the artefact to serve: a path, or gs://bucket/object"] = (
+    model: Annotated[str, LOCATION, "the artefact to serve: a path, or gs://bucket/object"] = (
         "data/model/model.onnx"
     )
-    model_sha256: Annotated[str, digest, "its SHA-256; another does not start"] = ""
-    host: Annotated[str, str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
-    port: Annotated[int, whole(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
+    model_sha256: Annotated[str, DIGEST, "its SHA-256; another does not start"] = ""
+    host: Annotated[str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
+    port: Annotated[int, Range(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
     provider: Annotated[
         ProviderPolicy,
-        policy,
         "auto: CUDA where there is a driver; cuda: say so where that fails; "
         "require-cuda: no start without; cpu",
     ] = ProviderPolicy.AUTO
-    threads: Annotated[int, whole(1, 1024), "CPU threads of a run of the network"] = 1
+    threads: Annotated[int, Range(1, 1024), "CPU threads of a run of the network"] = 1
     runners: Annotated[
-        int, whole(0, 1024), "runs at once; 0: as many as there are cores, on CUDA 1"
+        int, Range(0, 1024), "runs at once; 0: as many as there are cores, on CUDA 1"
     ] = 0
-    decoders: Annotated[int, whole(0, 1024), "threads that decode; 0: one a core"] = 0
-    queue: Annotated[int, whole(1, 100_000), "images under way at once; more get 503"] = 256
-    batch: Annotated[int, whole(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
-    cuda_graphs: Annotated[bool, switch, "on: replay each batch size as a CUDA graph"] = False
-    deadline: Annotated[
-        float, seconds, "seconds until 504; 503 from an expected wait of half of them"
-    ] = 5.0
-    drain: Annotated[float, seconds, "seconds after SIGTERM in which work is taken"] = 1.0
-    header_timeout: Annotated[float, seconds, "seconds for the head of a request, else 408"] = 5.0
-    body_timeout: Annotated[float, seconds, "seconds for its body, else 408"] = 30.0
-    keep_alive: Annotated[int, whole(1, 86_400), "seconds a connection may idle"] = 75
-    connections: Annotated[int, whole(1, 1_000_000), "open at once; more are hung up on"] = 4096
-    max_held_bytes: Annotated[int, whole(1, 2**40), "of all bodies at once; more get 503"] = (
+    decoders: Annotated[int, Range(0, 1024), "threads that decode; 0: one a core"] = 0
+    queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
+    batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
+    cuda_graphs: Annotated[bool, "on: replay each batch size as a CUDA graph"] = False
+    deadline: Annotated[Seconds, "seconds until 504; 503 from an expected wait of half of them"] = (
+        5.0
+    )
+    drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
+    header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0
+    body_timeout: Annotated[Seconds, "seconds for its body, else 408"] = 30.0
+    keep_alive: Annotated[int, Range(1, 86_400), "seconds a connection may idle"] = 75
+    connections: Annotated[int, Range(1, 1_000_000), "open at once; more are hung up on"] = 4096
+    max_held_bytes: Annotated[int, Range(1, 2**40), "of all bodies at once; more get 503"] = (
         256_000_000
     )
-    max_body_bytes: Annotated[int, whole(1, 2**31), "a longer body gets 413"] = 20_000_000
-    max_pixels: Annotated[int, whole(1, 178_000_000), "a larger image gets 400"] = 64_000_000
-    max_batch_images: Annotated[int, whole(1, 1000), "images a /predict_batch takes"] = 10
-    api_keys: Annotated[
-        tuple[str, ...], words, "keys, with commas, one of which clients must send; none: open"
-    ] = ()
-    cors_origins: Annotated[
-        tuple[str, ...], words, "origins, with commas, whose pages may call; *: all"
-    ] = ()
-    prediction_log: Annotated[str, str, "folder that gets a row an answer; stdout; off"] = (
+    max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
+    max_pixels: Annotated[int, Range(1, 178_000_000), "a larger image gets 400"] = 64_000_000
+    max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
+    api_keys: Annotated[Names, "keys, with commas, one of which clients must send; none: open"] = (
+        field(default=(), repr=False)
+    )
+    cors_origins: Annotated[Names, "origins, with commas, whose pages may call; *: all"] = ()
+    prediction_log: Annotated[str, "folder that gets a row an answer; stdout; off"] = (
         "data/predictions"
     )
     reference: Annotated[
-        str, str, "the artefact's reference.parquet, for /monitoring; none: beside the artefact"
+        str, "the artefact's reference.parquet, for /monitoring; none: beside the artefact"
     ] = ""
     monitoring_rows: Annotated[
-        int, whole(10, 100_000), "last predictions that /monitoring and the drift metrics judge"
+        int, Range(10, 100_000), "last predictions that /monitoring and the drift metrics judge"
     ] = 10_000
-    monitoring_age: Annotated[float, seconds, "seconds for which a report is kept"] = 600.0
-    false_alarm_rate: Annotated[float, share, "of reports when nothing has changed"] = 0.05
-    revision: Annotated[str, str, "the commit that is served, for log and /health"] = ""
+    monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
+    false_alarm_rate: Annotated[float, SHARE, "of reports when nothing has changed"] = 0.05
+    revision: Annotated[str, "the commit that is served, for log and /health"] = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -80,43 +99,58 @@ class Settings:
 
         An empty variable counts as none.
         """
-        config = Config(environ=Environ(dict(environment)), env_prefix=PREFIX)
-        values: dict[str, Any] = {}
-        for name, (cast, _) in _fields().items():
-            text = config(name.upper(), default="")
-            if not text:
-                continue
-            try:
-                values[name] = cast(text)
-            except (ValueError, KeyError):
-                raise UserError(f"{_variable(name)}={text}: no {cast.__name__}") from None
+        values = {}
+        for variable, name, kind, limit, _ in _declarations():
+            if text := environment.get(variable):
+                try:
+                    values[name] = _convert(text, kind, limit)
+                except ValueError as error:
+                    raise UserError(f"{variable}={text}: must be {error}") from None
         return cls(**values)
 
 
-def _fields() -> dict[str, tuple[Any, str]]:
-    """Return the cast and the meaning of each setting."""
-    hints = get_type_hints(Settings, include_extras=True)
-    return {name: hint.__metadata__ for name, hint in hints.items()}
+def settings_table() -> str:
+    """Return name, default and meaning of each setting, a line each."""
+    defaults = Settings()
+    lines = []
+    for variable, name, _, _, meaning in _declarations():
+        default = str(getattr(defaults, name))
+        shown = {"": "none", "()": "none", "False": "off"}.get(default, default)
+        lines.append(f"  {variable:24}  {shown:21}  {meaning}")
+    return "\n".join(lines)
 
 
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def unknown(environment: Mapping[str, str]) -> list[str]:
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Say which variables look like settings and are none; platforms may set some of their own."""
-    known = [_variable(name) for name in _fields()]
+    known = [variable for variable, *_ in _declarations()]
     strange = [name for name in environment if name.startswith(PREFIX) and name not in known]
     hints = {name: difflib.get_close_matches(name, known, n=1) for name in strange}
     return [f"{name} is no setting" + "".join(f"; {h}?" for h in hints[name]) for name in strange]
 
 
-def table() -> str:
-    """Return name, default and meaning of each setting, a line each."""
-    defaults = Settings()
-    lines = []
-    for name, (_, meaning) in _fields().items():
-        default = getattr(defaults, name)
-        shown = {"": "none", "()": "none", "False": "off"}.get(str(default), str(default))
-        lines.append(f"  {_variable(name):24}  {shown:21}  {meaning}")
-    return "\n".join(lines)
+def _declarations() -> Iterator[tuple[str, str, Any, Limit, str]]:
+    """Yield variable, name, type, limit and meaning of each setting."""
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        *limits, meaning = hint.__metadata__
+        limit = limits[0] if limits else None
+        yield PREFIX + name.upper(), name, hint.__origin__, limit, meaning
+
+
+def _convert(text: str, kind: Any, limit: Limit) -> Any:
+    """Return the value that `text` stands for, or raise `ValueError` saying what it must be."""
+    if kind == Names:  # takes any text: an error shows it, and nobody may see a key
+        return tuple(name for part in text.split(",") if (name := part.strip()))
+    match limit:
+        case Range(least, most, noun):
+            with suppress(ValueError):
+                if least <= (number := kind(text)) <= most:
+                    return number
+            raise ValueError(f"a {noun} from {least:,} to {most:,}")
+        case Pattern(regex, words) if not re.fullmatch(regex, text):
+            raise ValueError(words)
+    if kind is str:
+        return text
+    choices = {"on": True, "off": False} if kind is bool else {str(one): one for one in kind}
+    if text not in choices:
+        raise ValueError(f"one of {', '.join(choices)}")
+    return choices[text]

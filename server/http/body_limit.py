@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.inference.admission import Overloaded
+from server.errors import Overloaded
 from server.settings import Settings
 
 HANG_UP = {"Connection": "close"}  # what is still coming is not wanted

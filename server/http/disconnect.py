@@ -6,11 +6,9 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from server.errors import ClientGone
+
 Result = TypeVar("Result")
-
-
-class ClientGone(Exception):  # noqa: N818 - nobody's fault
-    """The client has closed the connection; nginx calls it 499."""
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

@@ -8,10 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from server.errors import ImageError
-from server.http.disconnect import ClientGone
+from server.errors import ClientGone, ImageError, Overloaded
 from server.http.json import Json
-from server.inference.admission import Overloaded
 
 log = structlog.get_logger()
 

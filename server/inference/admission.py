@@ -1,20 +1,13 @@
-"""How much work is taken on: what would come too late is refused at once."""
+"""Admission control: what would be answered too late is refused at once."""
 
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from server.errors import Overloaded
+
 SMOOTHING = 0.05  # weight of the newest measurement
-
-
-class Overloaded(Exception):  # noqa: N818 - a state of the server, no fault
-    """More work is under way than can be done in time; HTTP 503."""
-
-    def __init__(self, retry_after: int) -> None:
-        """`retry_after`: seconds until there should be room."""
-        super().__init__("the server is busy")
-        self.retry_after = retry_after
 
 
 class Admission:
@@ -26,13 +19,12 @@ class Admission:
     """
 
     def __init__(self, *, limit: int, wait: float, workers: int) -> None:
-        """Start with nothing under way, and no idea of what an image costs."""
         self.limit = limit
         self.wait = wait
         self.workers = workers
         self.depth = 0
         self.seconds_per_image = 0.0
-        self._left: float | None = None  # when one left while all workers were busy
+        self._last_left: float | None = None  # when an image left while all workers were busy
 
     @property
     def estimate(self) -> float:
@@ -60,8 +52,8 @@ class Admission:
 
     def _leave(self, images: int) -> None:
         now = time.perf_counter()
-        if self._left is not None:
-            cost, before = (now - self._left) / images, self.seconds_per_image
+        if self._last_left is not None:
+            cost, before = (now - self._last_left) / images, self.seconds_per_image
             self.seconds_per_image = before + SMOOTHING * (cost - before) if before else cost
         self.depth -= images
-        self._left = now if self.depth > self.workers else None
+        self._last_left = now if self.depth > self.workers else None

@@ -1,4 +1,4 @@
-"""Runs what waits together, by the work-conserving rule: no timer, no polling."""
+"""Batching of concurrent requests by the work-conserving rule: no timer, no polling."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,16 +16,12 @@ class _Job(Generic[Item, Result]):
     item: Item
     future: asyncio.Future[Result]
 
-    def over(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return self.future.done()
-
-    def answer(self, result: Result | Exception) -> None:
-        """Hand the result to the event loop that waits for it."""
+    def resolve(self, result: Result | Exception) -> None:
+        """Hand the result to the event loop that waits for it; from any thread."""
         self.future.get_loop().call_soon_threadsafe(self._resolve, result)
 
     def _resolve(self, result: Result | Exception) -> None:
-        if self.over():
+        if self.future.done():
             return
         if isinstance(result, Exception):
             self.future.set_exception(result)
@@ -34,11 +30,16 @@ class _Job(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Gives items to `run` in batches, in `runners` threads of its own.
+    """Gives items to a function in batches, in threads of its own, the runners.
+
+    `run`: returns a result for each item of a batch
+    `limit`: items of a batch at most
+    `runners`: how many threads
+    `name`: what the threads are called, with a number
 
     Whenever a runner is free it takes what waits, up to `limit`: a lone item starts at once, and
     under load batches grow by themselves. Items whose caller has gone are dropped. If `run` raises
-    for several items it is asked again for each alone, so that none fails for another.
+    for several items it is called again for each alone, so that none fails for another.
 
     Threads and a queue instead of an executor: its futures cost 0.1 ms an item and, worse, a free
     runner would wait for the event loop before it gets more.
@@ -52,7 +53,6 @@ class Batcher(Generic[Item, Result]):
         runners: int,
         name: str,
     ) -> None:
-        """Start the threads."""
         self._run = run
         self._limit = limit
         self._waiting: SimpleQueue[_Job[Item, Result] | None] = SimpleQueue()
@@ -84,23 +84,21 @@ class Batcher(Generic[Item, Result]):
                     batch.append(job)
             except Empty:
                 pass
-            self._answer([job for job in batch if not job.over()])
+            if waiting := [job for job in batch if not job.future.done()]:
+                self._answer(waiting)
             if job is None:
                 return
 
     def _answer(self, batch: Sequence[_Job[Item, Result]]) -> None:
-        if not batch:
-            return
+        results: Sequence[Result | Exception]
         try:
             results = self._run([job.item for job in batch])
         except BaseException as error:
-            if len(batch) == 1 and isinstance(error, Exception):
-                batch[0].answer(error)
-            elif len(batch) == 1:
-                batch[0].answer(RuntimeError(f"a thread met {error!r}"))
-            else:
+            if len(batch) > 1:
                 for job in batch:
                     self._answer([job])
-            return
+                return
+            fault = RuntimeError(f"a thread met {error!r}")
+            results = [error if isinstance(error, Exception) else fault]
         for job, result in zip(batch, results, strict=True):
-            job.answer(result)
+            job.resolve(result)

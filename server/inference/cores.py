@@ -1,4 +1,4 @@
-"""How many processor cores this process may really use."""
+"""The processor cores that this process may use."""
 
 import math
 import os
@@ -8,9 +8,9 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores(quota: Path = QUOTA) -> int:
-    """Return the cores of the affinity mask, or of the container's share of time where it is less.
+    """Return the cores of the affinity mask, or of the container's CPU quota where it is less.
 
-    `quota` is the `cpu.max` of cgroup v2: microseconds a period, or `max` (Linux, Documentation/
+    `quota`: the `cpu.max` of cgroup v2: microseconds a period, or `max` (Linux, Documentation/
     admin-guide/cgroup-v2.rst).
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,4 +1,4 @@
-"""What an answer rests on, found between the images that others wait for."""
+"""Occlusion maps of posted images, computed in turn with the predictions that others wait for."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ DIGITS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The map of `server.model.occlusion` for the most probable class.
+    """A prediction, and the occlusion map `[CELLS, CELLS]` of its most probable class.
 
-    `drops`: `[CELLS, CELLS]`, how much its probability falls when a cell is covered. `mode`: which
-    part of the picture the map lies on.
+    `drops`: how much its probability falls when a cell is covered. `mode`: which part of the
+    picture the map lies on.
     """
 
     prediction: Prediction
@@ -49,14 +49,13 @@ class Explainer:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        """Ask what `predictor` asks."""
         self.predictor = predictor
         deadline = predictor.settings.deadline
         self._waiting = Admission(limit=WAITING, wait=deadline / 2, workers=1)
         self._turn = asyncio.Lock()
 
     def check(self) -> None:
-        """Raise `Overloaded` where an explanation could not be had in time."""
+        """Raise `Overloaded` where an explanation would come too late."""
         self._waiting.check(1)
         self.predictor.admission.check(1, turns=1 + -(-(CELLS**2) // self.predictor.batch))
 
@@ -74,16 +73,16 @@ class Explainer:
     async def _explain(self, data: bytes) -> Explanation:
         whole = await self.predictor.decode(data)
         [prediction] = await self.predictor.ask([whole])
-        begun = time.perf_counter()
+        started = time.perf_counter()
         name, size = prediction.name, self.predictor.batch
         drops: list[float] = []
         for start in range(0, CELLS**2, size):
             cells = range(start, min(start + size, CELLS**2))
             images = [replace(whole, pixels=covered(whole.pixels, cell)) for cell in cells]
-            seen = await self.predictor.ask(images)
-            drops += [prediction.confidence - one.probabilities[name] for one in seen]
+            answers = await self.predictor.ask(images)
+            drops += [prediction.confidence - one.probabilities[name] for one in answers]
         rounded = [round(drop, DIGITS) for drop in drops]
-        spent = 1000 * (time.perf_counter() - begun)
+        spent = 1000 * (time.perf_counter() - started)
         return Explanation(
             prediction=prediction,
             drops=[rounded[row : row + CELLS] for row in range(0, CELLS**2, CELLS)],

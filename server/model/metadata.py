@@ -1,21 +1,19 @@
 """What an artefact says of itself: the `metadata_props` of the ONNX file."""
 
 import json
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, Self, get_type_hints
 
 from server.errors import ModelError
 from server.image.resize import ResizeFilter, ResizeMode
 
 SCHEMA_VERSION = 1
+STRINGS = (str, ResizeMode, ResizeFilter)  # all other fields are JSON
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The `metadata_props` of the artefact, contract version 1.
-
-    No revision and no time: equal inputs must give equal bytes.
-    """
+    """The `metadata_props` of the artefact, version 1; no revision and no time, for equal bytes."""
 
     schema_version: int
     classes: list[str]
@@ -36,10 +34,9 @@ class Metadata:
 
     def to_properties(self) -> dict[str, str]:
         """Return each field as a string, JSON but for plain strings."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: str(value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            for name, value in values.items()
+            for name, value in vars(self).items()
         }
 
     @classmethod
@@ -52,15 +49,14 @@ class Metadata:
                 f"schema version {properties['schema_version']}, this code reads {SCHEMA_VERSION}; "
                 "export the model and run the server from the same release"
             )
-        types: dict[str, Any] = {"resize_mode": ResizeMode, "resize_filter": ResizeFilter}
-        types |= dict.fromkeys(("architecture", "precision", "golden_image", "data_hash"), str)
         try:
-            values: dict[str, Any] = {
-                field.name: types.get(field.name, json.loads)(properties[field.name])
-                for field in fields(cls)
-            }
+            return cls(
+                **{
+                    name: (kind if kind in STRINGS else json.loads)(properties[name])
+                    for name, kind in get_type_hints(cls).items()
+                }
+            )
         except KeyError as error:
             raise ModelError(f"metadata {error} is missing; export the model again") from None
         except ValueError as error:
             raise ModelError(f"metadata cannot be read ({error}); export the model again") from None
-        return cls(**values)

@@ -1,9 +1,9 @@
-"""Which parts of a picture an answer rests on, found by covering them.
+"""Occlusion maps: which parts of a picture an answer rests on, found by covering each in turn.
 
 Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,13 +12,6 @@ from server.model.classifier import Floats
 
 CELLS = 8  # covers a side
 BATCH = 16
-
-
-class Classifies(Protocol):
-    """What is asked: `server.model.classifier.Classifier`, or anything like it."""
-
-    def probabilities(self, images: Pixels) -> Floats:
-        """Return `[n, classes]`."""
 
 
 def covered(pixels: Pixels, cell: int) -> Pixels:
@@ -37,15 +30,17 @@ def covered(pixels: Pixels, cell: int) -> Pixels:
     return image
 
 
-def occlusion(classifier: Classifies, pixels: Pixels, class_index: int) -> Floats:
+def occlusion(
+    probabilities: Callable[[Pixels], Floats], pixels: Pixels, class_index: int
+) -> Floats:
     """Return how much the probability of a class falls when a cell is covered, `[CELLS, CELLS]`.
 
-    Positive is what speaks for the class.
+    `probabilities`: gives `[n, classes]` of `[n, h, w, 3]`. Positive is what speaks for the class.
     """
-    whole = classifier.probabilities(pixels[None])[0, class_index]
+    whole = probabilities(pixels[None])[0, class_index]
     batches = []
     for start in range(0, CELLS**2, BATCH):
         images = [covered(pixels, cell) for cell in range(start, start + BATCH)]
-        batches.append(classifier.probabilities(np.stack(images))[:, class_index])
+        batches.append(probabilities(np.stack(images))[:, class_index])
     drops: Floats = (whole - np.concatenate(batches)).reshape(CELLS, CELLS)
     return drops

@@ -1,18 +1,12 @@
-"""ONNX Runtime sessions: CUDA where it really works, the CPU where it does not, said aloud."""
+"""ONNX Runtime sessions: on CUDA where it really works, else on the CPU with the reason logged."""
 
 import ctypes
 import logging
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from server.errors import ModelError
+from server.model.onnx_runtime import onnxruntime
 from server.model.policy import ProviderPolicy
-
-# Read at the import: from 1.29 on, ONNX Runtime for Linux reports each model (names and hashes of
-# its graph) and the machine to Microsoft, unless told not to. Nobody imports it before this module.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime
 
 VERSION: str = onnxruntime.__version__
 
@@ -21,20 +15,11 @@ CPU = "CPUExecutionProvider"
 
 DRIVER = "libcuda.so.1"
 NEEDED = 13000  # as cuDriverGetVersion counts: CUDA 13.0, which driver 580 brought
-HEAVY = ("Conv", "FusedConv", "QLinearConv", "Gemm", "MatMul")
+HEAVY = ("Conv", "FusedConv", "QLinearConv", "Gemm", "MatMul")  # the bulk of the work
 
 Provider = str | tuple[str, dict[str, str]]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """A session, the provider that does its work, and why that is not CUDA where it should be."""
-
-    session: onnxruntime.InferenceSession
-    provider: str
-    fallback: str | None
 
 
 def open_session(
@@ -43,26 +28,25 @@ def open_session(
     policy: ProviderPolicy = ProviderPolicy.AUTO,
     threads: int = 0,
     graphs: bool = False,
-) -> Opened:
-    """Open `model` as `policy` says, on `threads` threads of the CPU (0: one a core).
+) -> tuple[onnxruntime.InferenceSession, str | None]:
+    """Return a session of `model`, and why it is on the CPU where `policy` would have CUDA.
 
-    `graphs`: on CUDA, record each run with a `gpu_graph_id` as a CUDA graph and replay it; such a
-    session takes inputs and outputs by binding alone (ONNX Runtime, "CUDA Execution Provider").
+    `threads`: of the CPU, for a run; 0: one a core. `graphs`: on CUDA, record each run with a
+    `gpu_graph_id` as a CUDA graph and replay it; such a session takes inputs and outputs by binding
+    alone (ONNX Runtime, "CUDA Execution Provider").
 
-    `onnxruntime.get_available_providers` is no guide to what will run: it names what was compiled
-    in, also on a machine without a GPU. Raises `ModelError` where CUDA is required and missing.
+    Raises `ModelError` where CUDA is required and missing.
     """
     if policy is ProviderPolicy.CPU:
-        return Opened(session=_session(model, [CPU], threads), provider=CPU, fallback=None)
-    reason = _no_driver(driver_version()) or _no_build()
-    if reason is None:
-        session, reason = _on_cuda(model, threads, graphs=graphs)
-        if session and reason is None:
-            return Opened(session=session, provider=CUDA, fallback=None)
+        return _session(model, [CPU], threads), None
+    try:
+        return _cuda_session(model, threads, graphs=graphs), None
+    except ModelError as error:
+        reason = str(error)
     if policy is ProviderPolicy.REQUIRE_CUDA:
         raise ModelError(f"CUDA is required, but {reason}; mend that, or set SERVER_PROVIDER=auto")
     logger.warning("running on the CPU: %s", reason)
-    return Opened(session=_session(model, [CPU], threads), provider=CPU, fallback=reason)
+    return _session(model, [CPU], threads), reason
 
 
 def driver_version() -> int | None:
@@ -75,56 +59,55 @@ def driver_version() -> int | None:
     return version.value
 
 
-def _no_driver(version: int | None) -> str | None:
+def check_driver(version: int | None) -> None:
+    """Raise `ModelError` where a `driver_version` is none, or older than this code needs."""
     if version is None:
-        return f"no CUDA driver ({DRIVER}) on this machine"
+        raise ModelError(f"no CUDA driver ({DRIVER}) on this machine")
     if version < NEEDED:
         has = f"{version // 1000}.{version % 1000 // 10}"
-        return f"the NVIDIA driver is too old: it supports CUDA {has}, CUDA 13.0 needs driver 580"
-    return None
+        raise ModelError(
+            f"the NVIDIA driver is too old: it supports CUDA {has}, CUDA 13.0 needs driver 580"
+        )
 
 
-def _no_build() -> str | None:
-    found = CUDA in onnxruntime.get_available_providers()
-    return None if found else "this build of onnxruntime has no CUDA provider"
+def check_assignment(nodes: Iterable[tuple[str, str]]) -> None:
+    """Raise `ModelError` where convolutions or products of matrices are not on CUDA.
+
+    `nodes`: execution provider and operator of each.
+    """
+    strays = [operator for provider, operator in nodes if provider != CUDA and operator in HEAVY]
+    if strays:
+        kinds = ", ".join(sorted(set(strays)))
+        raise ModelError(f"{len(strays)} nodes ({kinds}) of this model do not run on CUDA")
 
 
-def _on_cuda(
-    model: bytes, threads: int, *, graphs: bool
-) -> tuple[onnxruntime.InferenceSession | None, str | None]:
-    """Return a session on CUDA, or what is wrong with it."""
+def _cuda_session(model: bytes, threads: int, *, graphs: bool) -> onnxruntime.InferenceSession:
+    """Return a session that really runs on CUDA, or raise `ModelError`.
+
+    `onnxruntime.get_available_providers` is no guide to what will run: it names what was compiled
+    in, also on a machine without a GPU.
+    """
+    check_driver(driver_version())
+    if CUDA not in onnxruntime.get_available_providers():
+        raise ModelError("this build of onnxruntime has no CUDA provider")
     onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
     # HEURISTIC: the default searches all algorithms, again for each new batch size. Without TF32
     # the answers stay within the tolerance that export-onnx proved.
-    wishes = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    options = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
     if graphs:
-        wishes["enable_cuda_graph"] = "1"
-    cuda: Provider = (CUDA, wishes)
+        options["enable_cuda_graph"] = "1"
     try:
-        session = _session(model, [cuda, CPU], threads)
+        session = _session(model, [(CUDA, options), CPU], threads)
     except Exception as error:  # no device, no memory on it
-        return None, f"CUDA did not start ({' '.join(str(error).split())})"
+        raise ModelError(f"CUDA did not start ({' '.join(str(error).split())})") from None
     if session.get_providers()[0] != CUDA:
-        return None, "CUDA did not start (its libraries did not load)"
-    return session, _elsewhere(assignment(session))
-
-
-def assignment(session: onnxruntime.InferenceSession) -> list[tuple[str, str]]:
-    """Return (execution provider, operator) of each node, as ONNX Runtime assigned them."""
-    return [
+        raise ModelError("CUDA did not start (its libraries did not load)")
+    check_assignment(
         (part.ep_name, node.op_type)
         for part in session.get_provider_graph_assignment_info()
         for node in part.get_nodes()
-    ]
-
-
-def _elsewhere(nodes: Iterable[tuple[str, str]]) -> str | None:
-    """Say which convolutions and products CUDA was not given, the bulk of the work."""
-    strays = [operator for provider, operator in nodes if provider != CUDA and operator in HEAVY]
-    if not strays:
-        return None
-    kinds = ", ".join(sorted(set(strays)))
-    return f"{len(strays)} nodes ({kinds}) of this model do not run on CUDA"
+    )
+    return session
 
 
 def _session(model: bytes, providers: list[Provider], threads: int) -> onnxruntime.InferenceSession:

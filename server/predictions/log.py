@@ -1,4 +1,4 @@
-"""A row for each answer, written before the answer leaves.
+"""The prediction log: a row for each answer, written before the answer leaves.
 
 JSON Lines, one file a process and day, or stdout. Rows reach the kernel by one `write` before the
 client hears anything, so that no answered id is missing after `kill -9`; at worst the last line
@@ -20,7 +20,6 @@ from server.predictions.prediction import Prediction
 
 STDOUT = "stdout"
 OFF = "off"
-OPTIONS = orjson.OPT_APPEND_NEWLINE
 
 logger = logging.getLogger(__name__)
 
@@ -33,33 +32,33 @@ class PredictionLog:
     """
 
     def __init__(self, target: str) -> None:
-        """Open nothing yet: the first row does."""
         self.target = target
         self.failures = 0
         self.problem: str | None = None
-        self._file: _DayFile | None = None
-        self._writing = Lock()
+        self._file: _DayFile | None = None  # opened by the first row
+        self._lock = Lock()
 
     def append(self, predictions: Sequence[Prediction]) -> int:
         """Write a row each, all of them at once; return how many were lost."""
         if self.target == OFF or not predictions:
             return 0
-        rows = b"".join(orjson.dumps(one.row(), option=OPTIONS) for one in predictions)
-        with self._writing:
+        rows = b"".join(
+            orjson.dumps(one.row(), option=orjson.OPT_APPEND_NEWLINE) for one in predictions
+        )
+        with self._lock:
             try:
                 self._write(rows, predictions[0].time)
             except OSError as error:
-                self._failed(error, len(predictions))
+                self._report(error.strerror or str(error))
+                self.failures += len(predictions)
                 return len(predictions)
-            if self.problem:
-                logger.info("prediction log: written again")
-            self.problem = None
+            self._report(None)
             return 0
 
     def state(self) -> dict[str, object]:
-        """Tell people where the rows go, and what became of them."""
-        about: dict[str, object] = {"target": self.target, "failures": self.failures}
-        return about | ({"problem": self.problem} if self.problem else {})
+        """Return target, failures and problem, for `/health`."""
+        state: dict[str, object] = {"target": self.target, "failures": self.failures}
+        return {**state, "problem": self.problem} if self.problem else state
 
     def close(self) -> None:
         """Close the file; the next row would open it again."""
@@ -67,25 +66,23 @@ class PredictionLog:
             self._file.close()
             self._file = None
 
+    def _report(self, problem: str | None) -> None:
+        """Log a problem when it begins and when it ends, not with each row."""
+        if problem and problem != self.problem:
+            logger.error("prediction log: %s: %s; answers go on without rows", self.target, problem)
+        elif self.problem and not problem:
+            logger.info("prediction log: written again")
+        self.problem = problem
+
     def _write(self, rows: bytes, now: datetime) -> None:
         if self.target == STDOUT:
-            _write(sys.stdout.fileno(), rows)
-        else:
-            self._open(now).write(rows)
-
-    def _open(self, now: datetime) -> "_DayFile":
+            _write_all(sys.stdout.fileno(), rows)
+            return
         name = f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
         if self._file is None or not self._file.is_still(name):
             self.close()
             self._file = _DayFile(Path(self.target) / name)
-        return self._file
-
-    def _failed(self, error: OSError, rows: int) -> None:
-        self.failures += rows
-        reason = error.strerror or str(error)
-        if self.problem != reason:  # said once, counted always
-            logger.error("prediction log: %s: %s; answers go on without rows", self.target, reason)
-        self.problem = reason
+        self._file.write(rows)
 
 
 class _DayFile:
@@ -106,15 +103,15 @@ class _DayFile:
         """Append `rows`; after an interrupted line, on a new one."""
         rows = b"\n" + rows if self.torn else rows
         self.torn = True
-        _write(self.descriptor, rows)
+        _write_all(self.descriptor, rows)
         self.torn = False
 
     def close(self) -> None:
         os.close(self.descriptor)
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it, as a pipe or a filling disk may take less at a time."""
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write until nothing is left: a pipe or a filling disk may take less at a time."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

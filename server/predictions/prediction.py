@@ -1,4 +1,4 @@
-"""One answer: what a client gets of it, and the row that the prediction log keeps."""
+"""One prediction: what a client gets of it, and the row that the prediction log keeps."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What is kept of a posted image: never the image itself."""
+    """A posted image as the log keeps it: size, format, features and SHA-256, never its pixels."""
 
     width: int
     height: int

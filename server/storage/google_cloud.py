@@ -1,6 +1,7 @@
-"""An object of Google Cloud Storage, to stdout: `python -m server.storage.google_cloud gs://...`.
+"""Reading an object of Google Cloud Storage, in a process of its own.
 
-A process of its own, since gcsfs costs a second, 55 MB and a thread, which a server needs once.
+gcsfs costs a second, 55 MB and a thread, which a server needs once. The process is this module:
+`python -m server.storage.google_cloud gs://BUCKET/OBJECT` writes the object to stdout.
 """
 
 import base64
@@ -25,23 +26,22 @@ def read(location: str) -> bytes:
     """Return the object at `location`, or raise `ModelError` in one line."""
     command = [sys.executable, "-m", "server.storage.google_cloud", location]
     try:
-        done = subprocess.run(  # noqa: S603 - no shell, and the location is an argument
+        process = subprocess.run(  # noqa: S603 - no shell, and the location is an argument
             command, env=_environment(), capture_output=True, timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
         raise ModelError(f"{location}: not here after {PATIENCE} s") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ModelError(said[-1] if said else f"{location}: exit code {done.returncode}")
-    return done.stdout
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelError(lines[-1] if lines else f"{location}: exit code {process.returncode}")
+    return process.stdout
 
 
 def _environment() -> dict[str, str]:
     """Return ours, with a home that has no `.gcs_tokens`: gcsfs would unpickle it at its import."""
-    google = Path("~/.config/gcloud").expanduser()
     package = str(Path(__file__).parents[2])
     return {
-        "CLOUDSDK_CONFIG": str(google),
+        "CLOUDSDK_CONFIG": str(Path("~/.config/gcloud").expanduser()),
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # asks for more rights than reading needs
         **os.environ,
         "HOME": os.devnull,
@@ -63,33 +63,25 @@ def _fetch(location: str) -> bytes:
     except FileNotFoundError:
         raise ModelError(f"{location}: no such object, or no such bucket") from None
     except Exception as error:  # of gcsfs, aiohttp, requests or google.auth
-        raise ModelError(f"{location}: {_reason(error)}") from None
-    found = base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
-    if found != promised:
-        raise ModelError(f"{location}: its CRC32C is {found}, Google says {promised}; try again")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if getattr(error, "code", None) in (401, 403) or reason.startswith("Forbidden"):
+            reason = f"not allowed ({reason}); {ALLOW}"
+        raise ModelError(f"{location}: {reason}") from None
+    crc = base64.b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
+    if crc != promised:
+        raise ModelError(f"{location}: its CRC32C is {crc}, Google says {promised}; try again")
     return data
 
 
-def _reason(error: Exception) -> str:
-    said = " ".join(str(error).split()) or type(error).__name__
-    refused = getattr(error, "code", None) in (401, 403) or said.startswith("Forbidden")
-    return f"not allowed ({said}); {ALLOW}" if refused else said
-
-
-def main() -> int:
-    """Fetch what the command line names."""
-    if len(sys.argv) != 2:  # noqa: PLR2004
-        print("usage: python -m server.storage.google_cloud gs://BUCKET/OBJECT", file=sys.stderr)
-        return 2
+def main() -> None:
+    """Write the object that the command line names to stdout, or one line to stderr."""
     logging.disable(logging.CRITICAL)  # gcsfs logs what it raises
     warnings.simplefilter("ignore")
     try:
         sys.stdout.buffer.write(_fetch(sys.argv[1]))
     except ModelError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -36,7 +36,7 @@ def gallery(classifier: Classifier, split: Split, probabilities: Probabilities, 
         answer, truth = (split.classes[i] for i in (predicted[index], split.labels[index]))
         said = f"said {answer} ({probabilities[index].max():.3f})\nis {truth}"
         pen.text((left + 2, top + 2), said, fill="black")
-        drops = occlusion(classifier, pixels, int(predicted[index]))
+        drops = occlusion(classifier.probabilities, pixels, int(predicted[index]))
         sheet.paste(_tile(pixels), (left, top + TITLE))
         sheet.paste(_tile(overlaid(pixels, drops)), (left + TILE, top + TITLE))
     sheet.save(path, format="PNG")

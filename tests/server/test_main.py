@@ -49,6 +49,24 @@ def test_help_lists_the_settings(tmp_path: Path) -> None:
     assert "SERVER_PORT" in refused.stderr
 
 
+@pytest.mark.parametrize("arguments", [["server", "--help"], ["server.snapshot"]])
+def test_what_loads_no_model_does_not_import_onnx_runtime(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    imported = {line.split("|")[-1].strip() for line in ran.stderr.splitlines() if "|" in line}
+    assert "server.settings" in imported
+    assert not imported & {"onnxruntime", "numpy", "starlette"}
+
+
 def test_a_variable_that_is_no_setting_is_warned_of(tmp_path: Path) -> None:
     model = write_pixel_artefact(tmp_path / "model.onnx")
     with serve(tmp_path / "live", model, API_KEY="secret") as live:

@@ -4,7 +4,7 @@ import pytest
 
 from server.errors import UserError
 from server.model.policy import ProviderPolicy
-from server.settings import Settings, table, unknown
+from server.settings import Settings, settings_table, unknown_settings
 
 
 def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
@@ -14,6 +14,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
             "SERVER_PORT": "9000",
             "SERVER_PROVIDER": "cpu",
             "SERVER_DEADLINE": "0.5",
+            "SERVER_CUDA_GRAPHS": "on",
             "SERVER_API_KEYS": "one, two,",
             "SERVER_REVISION": "",
             "PORT": "1",
@@ -24,6 +25,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         port=9000,
         provider=ProviderPolicy.CPU,
         deadline=0.5,
+        cuda_graphs=True,
         api_keys=("one", "two"),
     )
 
@@ -42,21 +44,32 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         ("MAX_BODY_BYTES", "20MB", "whole number"),
         ("MAX_PIXELS", "1e9", "whole number"),
         ("PROVIDER", "gpu", "one of auto, cuda, cpu, require-cuda"),
+        ("CUDA_GRAPHS", "yes", "one of on, off"),
+        ("FALSE_ALARM_RATE", "0.6", "share from 0.001 to 0.5"),
+        ("MODEL", "s3://bucket/model.onnx", "path or gs://bucket/object"),
+        ("MODEL_SHA256", "abc", "SHA-256 in 64 hexadecimal digits"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_wanted(name: str, value: str, wanted: str) -> None:
-    with pytest.raises(UserError, match=f"^SERVER_{name}={re.escape(value)}: no .*{wanted}"):
+    with pytest.raises(UserError, match=f"^SERVER_{name}={re.escape(value)}: must be .*{wanted}"):
         Settings.read({f"SERVER_{name}": value})
 
 
+@pytest.mark.parametrize("key", ["it's", 'a"b', "a#b", "a\\b"])
+def test_a_key_is_taken_as_it_is_and_never_shown(key: str) -> None:
+    settings = Settings.read({"SERVER_API_KEYS": f"{key},second"})
+    assert settings.api_keys == (key, "second")
+    assert "second" not in repr(settings)
+
+
 def test_a_slip_in_a_name_is_noticed() -> None:
-    assert unknown({"SERVER_API_KEY": "x", "SERVER_PORT": "1", "HOME": "/"}) == [
+    assert unknown_settings({"SERVER_API_KEY": "x", "SERVER_PORT": "1", "HOME": "/"}) == [
         "SERVER_API_KEY is no setting; SERVER_API_KEYS?"
     ]
 
 
 def test_the_table_lists_each_setting_with_its_default() -> None:
-    lines = {line.split()[0]: line for line in table().splitlines()}
+    lines = {line.split()[0]: line for line in settings_table().splitlines()}
     assert set(lines) == {f"SERVER_{name.upper()}" for name in Settings.__dataclass_fields__}
     assert re.search(r" 20000000 +a longer body gets 413", lines["SERVER_MAX_BODY_BYTES"])
     assert re.search(r" none +keys", lines["SERVER_API_KEYS"])

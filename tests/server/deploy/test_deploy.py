@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from server.settings import unknown
+from server.settings import unknown_settings
 from tests.kit.live import serve
 from tests.kit.stage import ROOT
 
@@ -88,7 +88,8 @@ def containers() -> list[tuple[str, dict[str, Any]]]:
 def test_what_they_set_and_ask_the_server_has(model: Path, tmp_path: Path) -> None:
     with serve(tmp_path, model) as live:
         for name, container in containers():
-            assert not unknown({one["name"]: one["value"] for one in container["env"]}), name
+            environment = {one["name"]: one["value"] for one in container["env"]}
+            assert not unknown_settings(environment), name
             for probe in ("startupProbe", "livenessProbe"):
                 path = container[probe]["httpGet"]["path"]
                 assert live.client.get(path).status_code == 200, (name, path)

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from server.inference.admission import Admission, Overloaded
+from server.errors import Overloaded
+from server.inference.admission import Admission
 
 
 def test_what_does_not_fit_is_refused_and_fits_again_later() -> None:

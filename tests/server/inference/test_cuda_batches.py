@@ -1,4 +1,4 @@
-"""Batches of fixed sizes in bound memory: the way of the GPU, here with the memory of the CPU."""
+"""Batches of a few sizes in bound memory: for CUDA, here with the memory of the CPU."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,28 +25,28 @@ def images(classifier: Classifier) -> list[np.ndarray]:
 def test_neither_the_filling_nor_earlier_images_change_an_answer(
     classifier: Classifier, images: list[np.ndarray], count: int
 ) -> None:
-    buckets = CudaBatches(classifier, limit=LIMIT, device="cpu")
+    batches = CudaBatches(classifier, limit=LIMIT, device="cpu")
     expected = classifier.probabilities(np.stack(images))
-    buckets(images)
+    batches(images)
     for first in (0, LIMIT - count):
-        answers = buckets(images[first : first + count])
+        answers = batches(images[first : first + count])
         assert answers.shape == (count, len(classifier.metadata.classes))
         assert answers == pytest.approx(expected[first : first + count], abs=1e-5)
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [1]), (5, [1, 2, 4, 8]), (16, [1, 2, 4, 8, 16])])
 def test_there_are_few_sizes(classifier: Classifier, limit: int, sizes: list[int]) -> None:
-    assert list(CudaBatches(classifier, limit=limit, device="cpu")._buckets) == sizes
+    assert CudaBatches(classifier, limit=limit, device="cpu").sizes == sizes
 
 
 def test_threads_do_not_get_each_others_answers(
     classifier: Classifier, images: list[np.ndarray]
 ) -> None:
-    buckets = CudaBatches(classifier, limit=1, device="cpu")
+    batches = CudaBatches(classifier, limit=1, device="cpu")
     expected = classifier.probabilities(np.stack(images))
     with ThreadPoolExecutor(4) as pool:
         for _ in range(10):
-            answers = list(pool.map(lambda image: buckets([image])[0], images))
+            answers = list(pool.map(lambda image: batches([image])[0], images))
             assert np.stack(answers) == pytest.approx(expected, abs=1e-5)
 
 
@@ -57,6 +57,6 @@ def test_on_a_gpu_bound_memory_and_recorded_graphs_change_no_answer(
     model: Path, classifier: Classifier, images: list[np.ndarray], graphs: bool
 ) -> None:
     expected = classifier.probabilities(np.stack(images))
-    buckets = CudaBatches(Classifier(model, graphs=graphs), limit=LIMIT)
+    batches = CudaBatches(Classifier(model, graphs=graphs), limit=LIMIT)
     for count in (1, 3, 8, 3, 1):
-        assert buckets(images[:count]) == pytest.approx(expected[:count], abs=1e-3)
+        assert batches(images[:count]) == pytest.approx(expected[:count], abs=1e-3)

@@ -7,12 +7,10 @@ from stages.evaluation.mistakes import overlaid
 SIDE = 64
 
 
-class Spot:
-    """Sees one class in the brightness of the square at row 2, column 5 of 8."""
-
-    def probabilities(self, images: Pixels) -> np.ndarray:
-        seen = images[:, 16:24, 40:48].mean(axis=(1, 2, 3)) / 255
-        return np.stack([seen, 1 - seen], axis=1).astype(np.float32)
+def brightness_of_a_spot(images: Pixels) -> np.ndarray:
+    """See the first of two classes in the brightness of the square at row 2, column 5 of 8."""
+    seen = images[:, 16:24, 40:48].mean(axis=(1, 2, 3)) / 255
+    return np.stack([seen, 1 - seen], axis=1).astype(np.float32)
 
 
 def picture() -> Pixels:
@@ -22,13 +20,13 @@ def picture() -> Pixels:
 
 
 def test_the_map_is_high_where_the_answer_comes_from_and_nowhere_else() -> None:
-    drops = occlusion(Spot(), picture(), 0)
+    drops = occlusion(brightness_of_a_spot, picture(), 0)
     assert drops.shape == (CELLS, CELLS)
     assert drops.max() == drops[2, 5] > 0.9
     near = np.zeros_like(drops, dtype=bool)
     near[1:4, 4:7] = True  # a cover reaches half a cell into its neighbours
     assert not drops[~near].any()
-    against = occlusion(Spot(), picture(), 1)
+    against = occlusion(brightness_of_a_spot, picture(), 1)
     assert np.allclose(against, -drops, atol=1e-6)
 
 

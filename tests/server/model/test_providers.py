@@ -12,7 +12,7 @@ from server.app import create_app
 from server.errors import ModelError
 from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
-from server.model.providers import CPU, _elsewhere, _no_driver, driver_version
+from server.model.providers import CPU, CUDA, check_assignment, check_driver, driver_version
 from server.settings import Settings
 from tests.kit.drawing import photograph
 from tests.kit.live import serve
@@ -21,16 +21,17 @@ QUIET = Settings(prediction_log="off")
 
 
 def test_a_driver_that_is_missing_or_too_old_is_named() -> None:
-    assert "no CUDA driver (libcuda.so.1)" in (_no_driver(None) or "")
-    assert "supports CUDA 12.2, CUDA 13.0 needs driver 580" in (_no_driver(12020) or "")
-    assert _no_driver(13000) is None
+    check_driver(13000)
+    with pytest.raises(ModelError, match=r"no CUDA driver \(libcuda.so.1\)"):
+        check_driver(None)
+    with pytest.raises(ModelError, match=r"supports CUDA 12\.2, CUDA 13\.0 needs driver 580"):
+        check_driver(12020)
 
 
 def test_convolutions_off_the_gpu_count_as_a_fallback() -> None:
-    cuda = "CUDAExecutionProvider"
-    assert _elsewhere([(cuda, "Conv"), (CPU, "Shape"), (cuda, "Gemm")]) is None
-    said = _elsewhere([(cuda, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
-    assert said == "3 nodes (Conv, MatMul) of this model do not run on CUDA"
+    check_assignment([(CUDA, "Conv"), (CPU, "Shape"), (CUDA, "Gemm")])
+    with pytest.raises(ModelError, match=r"^3 nodes \(Conv, MatMul\) of this model do not run"):
+        check_assignment([(CUDA, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
 
 
 def test_the_policy_of_the_cpu_is_no_fallback(built: Path) -> None:

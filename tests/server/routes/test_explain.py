@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
+from server.errors import Overloaded
 from server.image.decode import decode
-from server.inference.admission import Overloaded
 from server.inference.explainer import WAITING, Explainer
 from server.inference.predictor import Predictor
 from server.model.classifier import Classifier
@@ -60,7 +60,7 @@ def test_the_map_is_that_of_evaluation(classifier: Classifier, batch: int) -> No
         predicted = client.post("/predict", content=RED).json()
     classes = classifier.metadata.classes
     pixels = classifier.resizer(decode(RED).picture)
-    drops = occlusion(classifier, pixels, classes.index(answer["class"]))
+    drops = occlusion(classifier.probabilities, pixels, classes.index(answer["class"]))
     assert np.abs(drops).max() > 0.01
     assert np.array(answer["occlusion"]) == pytest.approx(drops, abs=1e-4)
     for name in ("class", "confidence", "model"):

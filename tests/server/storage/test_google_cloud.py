@@ -64,7 +64,7 @@ def test_the_server_serves_a_model_of_a_bucket(
     [
         (f"gs://{BUCKET}/none.onnx", "no such object, or no such bucket"),
         ("gs://nobody/model.onnx", "no such object, or no such bucket"),
-        ("s3://bucket/model.onnx", "no path, and no gs://bucket/object"),
+        ("s3://bucket/model.onnx", "must be a path or gs://bucket/object"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(
@@ -99,7 +99,7 @@ def test_another_model_than_the_one_asked_for_does_not_start(
 
 def test_a_checksum_that_is_none_is_named(tmp_path: Path) -> None:
     line = refusal(tmp_path, SERVER_MODEL_SHA256="abc")
-    assert "SERVER_MODEL_SHA256=abc: no SHA-256 in 64 hexadecimal digits" in line
+    assert "SERVER_MODEL_SHA256=abc: must be a SHA-256 in 64 hexadecimal digits" in line
 
 
 def test_bytes_that_are_not_what_google_stored_do_not_start(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.kit.stage import ROOT
 SILENT = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}  # any of which would hide the record
 
 
-@pytest.mark.parametrize("module", ["server.__main__", "stages.export_onnx"])
+@pytest.mark.parametrize("module", ["server.app", "stages.export_onnx"])
 def test_onnx_runtime_keeps_no_record_to_send_home(tmp_path: Path, module: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
