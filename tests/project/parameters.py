@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from typer.models import OptionInfo
 
 from stages.cli.command import comments
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 README = ROOT / "README.md"
@@ -36,7 +36,7 @@ def parameters() -> str:
         for section, defaults in PARAMS.items()
         for name, default in defaults.items()
     ]
-    return table(("parameter", "default", "may be", "what it does"), rows)
+    return markdown_table(("parameter", "default", "may be", "what it does"), rows)
 
 
 def values(section: str, name: str) -> str:
