@@ -98,9 +98,9 @@ def main(
     apart = figures["parity"][precision]["max_difference_batch_n"]
     print(
         f"export-onnx: {model}, {precision}, {figures['bytes'] / 1e6:.1f} MB; differs from torch "
-        f"by at most {apart:.1g}; temperature {metadata.temperature:.3f}; answers "
-        f"{figures['coverage']:.1%} of validation, {figures['precision_of_answers']:.1%} of them "
-        "right"
+        f"by at most {apart:.1g}; temperature {figures['temperature']:.3f}; answers "
+        f"{figures['coverage']:.1%} of validation, "
+        f"{figures['precision_of_answers']:.1%} of them right"
     )
 
 
@@ -118,21 +118,19 @@ def _export(
     """
     validation = dataset.split("val")
     exported = to_onnx(graph, image_size=metadata.image_size)
-    differences, probabilities = {}, {}
+    differences, right = {}, {}
     for step in dict.fromkeys((Precision.FP32, precision)):
         exported = convert(exported, step, train=dataset.split("train"))
         classifier = _write(draft, exported, metadata)
-        differences[step], probabilities[step] = parity(
-            graph, classifier, validation, precision=step
-        )
-    right = {step: accuracy(rows, validation.labels) for step, rows in probabilities.items()}
+        differences[step], answers = parity(graph, classifier, validation, precision=step)
+        right[step] = accuracy(answers, validation.labels)
     drop = right[Precision.FP32] - right[precision]
     if drop > max_accuracy_drop:
         raise UserError(
             f"export-onnx: {precision} loses {drop:.4f} of accuracy on validation, above "
             f"export.max_accuracy_drop={max_accuracy_drop}; nothing was written"
         )
-    return exported, probabilities[precision], {"parity": differences, "accuracy_drop": drop}
+    return exported, answers, {"parity": differences, "accuracy_drop": drop}
 
 
 def _metadata(card: Card, trained: Checkpoint, settings: dict[str, Any]) -> Metadata:
@@ -153,11 +151,7 @@ def _metadata(card: Card, trained: Checkpoint, settings: dict[str, Any]) -> Meta
         golden_probabilities=[],
         data_hash=trained.data_hash,
         parameters={"prepare": card.parameters, "train": trained.parameters, "export": settings},
-        versions={
-            **trained.versions,
-            "onnx": version("onnx"),
-            "onnxruntime": providers.VERSION,
-        },
+        versions={**trained.versions, "onnx": version("onnx"), "onnxruntime": providers.VERSION},
     )
 
 

@@ -43,17 +43,16 @@ def parity(
     allowed = TOLERANCES[precision]
     cure = "" if precision is Precision.FP32 else "; set export.precision=fp32"
     figures: dict[str, float | int] = {}
-    for name, size, count in (
-        ("batch_1", 1, min(BATCH, len(split))),
-        ("batch_n", BATCH, len(split)),
-    ):
+    passes = (("batch_1", 1, min(BATCH, len(split))), ("batch_n", BATCH, len(split)))
+    for name, size, count in passes:
         batches = list(_run_both(graph, classifier, split, size=size, count=count))
         expected, actual = (np.concatenate(side) for side in zip(*batches, strict=True))
         apart = np.abs(expected - actual)
+        largest, mean = float(apart.max()), float(apart.mean())
         differing = int((expected.argmax(axis=1) != actual.argmax(axis=1)).sum())
         for what, value, limit in (
-            ("largest difference in probability", float(apart.max()), allowed.largest),
-            ("mean difference in probability", float(apart.mean()), allowed.mean),
+            ("largest difference in probability", largest, allowed.largest),
+            ("mean difference in probability", mean, allowed.mean),
             ("share of differing top-1 answers", differing / count, allowed.top1),
         ):
             if not value <= limit:  # also when it is NaN
@@ -61,8 +60,8 @@ def parity(
                     f"export-onnx: at batch {size} torch and ONNX Runtime are apart: {what} "
                     f"{value:.2g}, above the {limit:g} of {precision}; nothing was written{cure}"
                 )
-        figures[f"max_difference_{name}"] = float(apart.max())
-        figures[f"mean_difference_{name}"] = float(apart.mean())
+        figures[f"max_difference_{name}"] = largest
+        figures[f"mean_difference_{name}"] = mean
         figures[f"top1_differing_{name}"] = differing
     return {**figures, "images": len(split)}, actual  # of the last, so of all images
 

@@ -6,13 +6,7 @@ import numpy as np
 
 from server.model.metadata import Metadata
 from stages.answers.calibration import apply_temperature
-from stages.answers.scores import (
-    Labels,
-    Probabilities,
-    WeightedScores,
-    precision_recall_f1,
-    scores,
-)
+from stages.answers.scores import Labels, Probabilities, WeightedScores, precision_recall_f1, scores
 from stages.data.dataset import Split
 from stages.evaluation.bootstrap import intervals
 from stages.evaluation.reliability import abstention, calibration_errors

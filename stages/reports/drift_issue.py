@@ -20,8 +20,7 @@ LABEL = "drift"
 
 
 def main(
-    *,
-    metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json"),
+    *, metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json")
 ) -> None:
     """Open or update the issue; leave things as they are where nothing alarms."""
     try:
@@ -46,21 +45,18 @@ def _text(drift: dict[str, Any], run_url: str) -> str:
         )
         for name, column in drift["columns"].items()
     ]
-    return "\n\n".join(
-        [
-            (
-                f"{drift['judged_rows']:,} rows were judged against {drift['reference_rows']:,} of "
-                f"validation. Without a change {drift['false_alarm_rate']:.0%} of such runs alarm."
-            ),
-            markdown_table(("column", "test", "statistic", "limit", ""), rows),
-            "\n".join(f"* {note}" for note in drift["notes"]),
-            f"The report is an artifact of {run_url}." if run_url else "",
-            (
-                "Look at the images behind it. If they are here to stay, label some and train anew "
-                "(run this workflow by hand with `retrain`); if not, mend what makes them."
-            ),
-        ]
-    )
+    notes = "\n".join(f"* {note}" for note in drift["notes"])
+    return f"""{drift["judged_rows"]:,} rows were judged against {drift["reference_rows"]:,} of \
+validation. Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
+
+{markdown_table(("column", "test", "statistic", "limit", ""), rows)}
+
+{notes}
+
+{f"The report is an artifact of {run_url}." if run_url else ""}
+
+Look at the images behind it. If they are here to stay, label some and train anew (run this \
+workflow by hand with `retrain`); if not, mend what makes them."""
 
 
 def _open_or_update(title: str, text: str) -> None:

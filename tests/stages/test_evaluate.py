@@ -19,6 +19,7 @@ from sklearn.metrics import (
 
 from server.model.classifier import Classifier
 from stages.data.dataset import Dataset, Split
+from stages.evaluation.model_card import print_results
 from tests.kit.stage import run_stage
 
 CLASSES = ("disc", "frame", "stripes")
@@ -165,6 +166,23 @@ def test_the_model_card_says_where_it_comes_from_and_what_it_is_worth(evaluated:
         "class disc: judged by ",  # fewer than 30
     ):
         assert said in card
+
+
+def test_a_terminal_shows_what_the_card_says_of_its_results(
+    evaluated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_results((evaluated / "model_card.md").read_text())
+    printed = " ".join(capsys.readouterr().out.split())
+    bounds = figures(evaluated)["interval"]["accuracy"]
+    for part in (
+        f"{bounds['low']:.3f} to {bounds['high']:.3f}",
+        "disc",
+        "Expected calibration error",
+        "rotation",
+    ):
+        assert part in printed
+    assert "Licence" not in printed
+    assert "Limits" not in printed
 
 
 def test_slices_are_scored_apart(
