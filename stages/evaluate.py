@@ -1,7 +1,7 @@
 """The artefact and the test split in; how good the file that ships really is, out.
 
 Goes through the server's own classifier. Changes and chooses nothing. With `--data FOLDER` it
-judges any labelled images instead, and needs nothing else of the pipeline.
+evaluates it on any labelled images instead, and needs nothing else of the pipeline.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -11,16 +11,16 @@ from typing import Annotated
 from typer import Option
 
 from server.model.classifier import Classifier
+from stages.answers.predictions import predict_probabilities
 from stages.cli.command import run
 from stages.cli.output import whole, write_json
 from stages.data.dataset import Dataset, Split
-from stages.evaluation.judgement import Answers, judge
+from stages.evaluation.metrics import evaluation_metrics
 from stages.evaluation.mistakes import gallery
-from stages.evaluation.model_card import Source, model_card
-from stages.evaluation.plot_tables import tables, write_tables
-from stages.evaluation.robustness import means, robustness
-from stages.evaluation.speed import speed
-from stages.evaluation.spoken import say, say_speed
+from stages.evaluation.model_card import Source, model_card, print_results
+from stages.evaluation.plot_tables import plot_tables, write_tables
+from stages.evaluation.robustness import corruption_accuracies, mean_accuracies
+from stages.evaluation.speed import measure_speed, print_speed
 from stages.sources.about import about
 from stages.sources.labelled import labelled
 
@@ -29,45 +29,52 @@ TIMINGS = Path("data/timings/evaluate.json")  # differs from run to run, so it i
 
 def main(
     *,
-    model: Annotated[Path, Option(help="Artefact to judge.")] = Path("data/model/model.onnx"),
+    model: Annotated[Path, Option(help="Artefact to evaluate.")] = Path("data/model/model.onnx"),
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     counts: Annotated[Path, Option(help="Of prepare.")] = Path("metrics/prepare.json"),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/evaluate.json"),
     card: Annotated[Path, Option(help="Model card to write.")] = Path("metrics/model_card.md"),
     plots: Annotated[Path, Option(help="Folder of curves.")] = Path("plots/evaluate"),
     mistakes: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/mistakes.png"),
-    data: Annotated[Path | None, Option(help="Labelled images to judge instead.")] = None,
-    results: Annotated[Path | None, Option(help="Folder for what is found of them.")] = None,
+    data: Annotated[Path | None, Option(help="Labelled images to evaluate it on.")] = None,
+    results: Annotated[Path | None, Option(help="Folder to write their results to.")] = None,
 ) -> None:
     """Score the artefact on the test images, or on a folder of labelled ones."""
     classifier = Classifier(model)
     images: AbstractContextManager[Split]
     if data:
-        images, source = labelled(data, classifier), Source.folder(data, about(data))
+        images, source = labelled(data, classifier), Source(name=data.name, about=about(data))
     else:
         dataset = Dataset.open(prepared)
         images = nullcontext(dataset.split("test"))
         source = Source.prepared(dataset.card, counts)
+    if data and results:
+        metrics, card = results / metrics.name, results / card.name
+        plots, mistakes = results / "plots", results / mistakes.name
     with images as split:
-        answers = Answers.of(classifier, split, what="evaluate")
-        worse = robustness(classifier, split)
-        judged = {"model": classifier.name, **judge(answers), "robustness": means(worse)}
-        say(judged, worse)
-        if data and results:
-            metrics, card = results / metrics.name, results / card.name
-            plots, mistakes = results / "plots", results / mistakes.name
+        probabilities = predict_probabilities(classifier, split, what="evaluate")
+        robustness = corruption_accuracies(classifier, split)
+        figures = {
+            "model": classifier.name,
+            **evaluation_metrics(classifier.metadata, split, probabilities),
+            "robustness": mean_accuracies(robustness),
+        }
+        text = model_card(classifier.metadata, figures, source)
+        print(f"evaluate: model {classifier.name}")
+        print_results(text)
         if results or not data:
-            write_json(metrics, judged)
+            write_json(metrics, figures)
             with whole(plots) as folder:
-                write_tables(folder, tables(answers, judged, worse))
+                tables = plot_tables(classifier.metadata, split, probabilities, figures, robustness)
+                write_tables(folder, tables)
             with whole(mistakes) as draft:
-                gallery(classifier, split, answers.probabilities, draft)
+                gallery(classifier, split, probabilities, draft)
             with whole(card) as draft:
-                draft.write_text(model_card(answers.card, judged, source), encoding="utf-8")
-    measured = speed(classifier)
-    say_speed(measured, classifier.provider)
+                draft.write_text(text, encoding="utf-8")
+    speed = measure_speed(classifier)
+    print_speed(speed, classifier.provider)
     if not data:
-        write_json(TIMINGS, measured)
+        write_json(TIMINGS, speed)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 """Probabilities that mean what they say, and the confidence below which nothing is said."""
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
-from server.model.classifier import Floats
-
-Labels = npt.NDArray[np.int64]
+from stages.answers.scores import Labels, Numbers, Probabilities
 
 COLDEST, HOTTEST = 0.05, 20.0
 
 
-def tempered(probabilities: Floats, temperature: float) -> npt.NDArray[np.float64]:
+def apply_temperature(probabilities: Probabilities, temperature: float) -> Numbers:
     """Return probabilities `[n, classes]` as they would be with their logits over `temperature`.
 
     A softmax's logits are its logarithms up to a constant, which the next softmax takes away.
@@ -21,27 +17,29 @@ def tempered(probabilities: Floats, temperature: float) -> npt.NDArray[np.float6
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def cross_entropy(probabilities: npt.NDArray[np.float64] | Floats, labels: Labels) -> float:
+def cross_entropy(probabilities: Probabilities, labels: Labels) -> float:
     """Return the mean negative logarithm of the probability of the true class, in nats."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(true, 1e-30)).mean())
 
 
-def fit_temperature(probabilities: Floats, labels: Labels) -> float:
+def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     """Return the temperature of least cross-entropy on validation.
 
     Guo et al. 2017, "On calibration of modern neural networks".
     """
-    found = minimize_scalar(
-        lambda log: cross_entropy(tempered(probabilities, float(np.exp(log))), labels),
+    from scipy.optimize import minimize_scalar
+
+    best = minimize_scalar(
+        lambda log: cross_entropy(apply_temperature(probabilities, float(np.exp(log))), labels),
         bounds=(np.log(COLDEST), np.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return round(float(np.exp(found.x)), 6)
+    return round(float(np.exp(best.x)), 6)
 
 
-def abstain_threshold(probabilities: Floats, labels: Labels, *, target: float) -> float:
+def abstain_threshold(probabilities: Probabilities, labels: Labels, *, target: float) -> float:
     """Return the least confidence at and above which a share `target` of answers is right.
 
     Of all such thresholds the one that answers most images; 0 where all are answered, and above 1

@@ -1,7 +1,7 @@
 """What the artefact answers on a split: arrays, or a table in the shape of the prediction row."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 from server.image.features import FEATURES
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
+from server.model.metadata import Metadata
 from stages.cli.progress import track
 from stages.data.dataset import Split
 
@@ -20,8 +21,8 @@ FACTS = ("pixel_sha256", "slice", "width", "height", "format", *FEATURES)
 T = TypeVar("T")
 
 
-def answers(ask: Callable[[Pixels], T], split: Split, *, what: str) -> Iterator[T]:
-    """Yield what `ask` says of each batch, in the split's order; the next is read meanwhile."""
+def map_batches(function: Callable[[Pixels], T], split: Split, *, what: str) -> Iterator[T]:
+    """Yield `function` of each batch of images, in order; the next is read meanwhile."""
     starts = range(0, len(split), BATCH)
 
     def read(start: int) -> Pixels:
@@ -29,38 +30,50 @@ def answers(ask: Callable[[Pixels], T], split: Split, *, what: str) -> Iterator[
 
     def batches() -> Iterator[Pixels]:
         with ThreadPoolExecutor(1, "read") as reader:
-            ahead: Future[Pixels] = reader.submit(read, 0)
+            ahead = reader.submit(read, 0)
             for start in starts:
                 images = ahead.result()
                 if start + BATCH < len(split):
                     ahead = reader.submit(read, start + BATCH)
                 yield images
 
-    for images in track(batches(), what=what, total=len(starts), unit="batches"):
-        yield ask(images)
+    return map(function, track(batches(), what=what, total=len(starts), unit="batches"))
 
 
 def predict_probabilities(classifier: Classifier, split: Split, *, what: str) -> Floats:
     """Return `[n, classes]`; the images come and go, so memory does not grow by them."""
-    return np.concatenate(list(answers(classifier.probabilities, split, what=what)))
+    return np.concatenate(list(map_batches(classifier.probabilities, split, what=what)))
 
 
 def predict(classifier: Classifier, split: Split, *, what: str) -> pa.Table:
+    """Return the `prediction_table` of what the artefact answers, abstaining at its threshold."""
+    outputs = predict_outputs(classifier, split, what=what)
+    return prediction_table(split, *outputs, classifier.metadata)
+
+
+def predict_outputs(classifier: Classifier, split: Split, *, what: str) -> tuple[Floats, Floats]:
+    """Return probabilities `[n, classes]` and embeddings `[n, features]`."""
+    outputs = zip(*map_batches(classifier, split, what=what), strict=True)
+    probabilities, embeddings = (np.concatenate(output) for output in outputs)
+    return probabilities, embeddings
+
+
+def prediction_table(
+    split: Split, probabilities: Floats, embeddings: Floats, metadata: Metadata
+) -> pa.Table:
     """Return a row an image, in the split's order.
 
     `label` is the true class; `class, confidence, probabilities, abstain` and the image's facts
     are those of the prediction row; `embedding` is the artefact's second output.
     """
-    outputs = zip(*answers(classifier, split, what=what), strict=True)
-    probabilities, embeddings = (np.concatenate(output) for output in outputs)
     confidence = probabilities.max(axis=1)
-    classes = np.array(classifier.metadata.classes)
+    classes = np.array(metadata.classes)
     columns = {
         "label": pa.array(split.samples["class"].to_pylist(), pa.string()),
         "class": pa.array(classes[probabilities.argmax(axis=1)].tolist(), pa.string()),
         "confidence": pa.array(confidence),
         "probabilities": _lists(probabilities),
-        "abstain": pa.array(confidence < classifier.metadata.abstain_threshold),
+        "abstain": pa.array(confidence < metadata.abstain_threshold),
         "embedding": _lists(embeddings),
     }
     facts = {name: split.samples[name] for name in FACTS}

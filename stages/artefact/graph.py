@@ -18,10 +18,9 @@ TEMPERATURE, DIVISION, SOFTMAX = "temperature", "calibration", "softmax"
 
 
 class Graph(nn.Module):
-    """All between a picture and an answer: scaling, layout, network, softmax."""
+    """A copy of a trained network, with what stands before and after it: scaling and softmax."""
 
     def __init__(self, network: Network) -> None:
-        """Wrap a copy of a trained network."""
         super().__init__()
         self.network = copy.deepcopy(network).cpu().eval()
         self.network.body.to(memory_format=torch.contiguous_format)
@@ -55,12 +54,12 @@ def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:  # the exporter raises many kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(f"export-onnx: this network cannot be exported ({reason})") from None
     assert program is not None
     model: onnx.ModelProto = program.model_proto
-    _make_room_for_temperature(model)
-    _forget_origin(model)
+    _insert_temperature(model)
+    _remove_origin(model)
     return model
 
 
@@ -70,11 +69,10 @@ def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
     Guo et al. 2017, "On calibration of modern neural networks".
     """
     value = numpy_helper.from_array(np.array(temperature, dtype=np.float32), TEMPERATURE)
-    initializer = next(one for one in model.graph.initializer if one.name == TEMPERATURE)
-    initializer.CopyFrom(value)
+    next(one for one in model.graph.initializer if one.name == TEMPERATURE).CopyFrom(value)
 
 
-def _make_room_for_temperature(model: onnx.ModelProto) -> None:
+def _insert_temperature(model: onnx.ModelProto) -> None:
     """Put a division by 1 before the softmax; an exporter would leave it out."""
     one = numpy_helper.from_array(np.array(1, dtype=np.float32), TEMPERATURE)
     model.graph.initializer.append(one)
@@ -88,7 +86,7 @@ def _make_room_for_temperature(model: onnx.ModelProto) -> None:
     nodes.insert(list(nodes).index(softmax), division)
 
 
-def _forget_origin(model: onnx.ModelProto) -> None:
+def _remove_origin(model: onnx.ModelProto) -> None:
     parts = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]
     parts += [*model.graph.value_info, *model.graph.initializer, *model.functions]
     for part in parts:

@@ -34,26 +34,25 @@ TOLERANCES = {
 
 def parity(
     graph: Graph, classifier: Classifier, split: Split, *, precision: Precision
-) -> dict[str, float | int]:
+) -> tuple[dict[str, float | int], Floats]:
     """Compare torch with ONNX Runtime on all images of `split` in batches, and on one batch singly.
 
-    Return the differences in probability, or raise `UserError` where they are above the tolerance
-    of the precision.
+    Return the differences in probability, and ONNX Runtime's probabilities `[n, classes]`; or raise
+    `UserError` where a difference is above the tolerance of the precision.
     """
     allowed = TOLERANCES[precision]
     cure = "" if precision is Precision.FP32 else "; set export.precision=fp32"
-    found: dict[str, float | int] = {}
-    for name, size, count in (
-        ("batch_1", 1, min(BATCH, len(split))),
-        ("batch_n", BATCH, len(split)),
-    ):
-        pairs = list(_answers(graph, classifier, split, size=size, count=count))
-        expected, actual = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    figures: dict[str, float | int] = {}
+    passes = (("batch_1", 1, min(BATCH, len(split))), ("batch_n", BATCH, len(split)))
+    for name, size, count in passes:
+        batches = list(_run_both(graph, classifier, split, size=size, count=count))
+        expected, actual = (np.concatenate(side) for side in zip(*batches, strict=True))
         apart = np.abs(expected - actual)
+        largest, mean = float(apart.max()), float(apart.mean())
         differing = int((expected.argmax(axis=1) != actual.argmax(axis=1)).sum())
         for what, value, limit in (
-            ("largest difference in probability", float(apart.max()), allowed.largest),
-            ("mean difference in probability", float(apart.mean()), allowed.mean),
+            ("largest difference in probability", largest, allowed.largest),
+            ("mean difference in probability", mean, allowed.mean),
             ("share of differing top-1 answers", differing / count, allowed.top1),
         ):
             if not value <= limit:  # also when it is NaN
@@ -61,13 +60,13 @@ def parity(
                     f"export-onnx: at batch {size} torch and ONNX Runtime are apart: {what} "
                     f"{value:.2g}, above the {limit:g} of {precision}; nothing was written{cure}"
                 )
-        found[f"max_difference_{name}"] = float(apart.max())
-        found[f"mean_difference_{name}"] = float(apart.mean())
-        found[f"top1_differing_{name}"] = differing
-    return {**found, "images": len(split)}
+        figures[f"max_difference_{name}"] = largest
+        figures[f"mean_difference_{name}"] = mean
+        figures[f"top1_differing_{name}"] = differing
+    return {**figures, "images": len(split)}, actual  # of the last, so of all images
 
 
-def _answers(
+def _run_both(
     graph: Graph, classifier: Classifier, split: Split, *, size: int, count: int
 ) -> Iterator[tuple[Floats, Floats]]:
     """Yield torch's and ONNX Runtime's probabilities `[n, classes]` a batch."""
@@ -75,4 +74,4 @@ def _answers(
         images = split.images.take(np.arange(start, min(start + size, count)))
         with torch.inference_mode():
             expected, _ = graph(torch.from_numpy(images))
-        yield expected.numpy(), classifier(images)[0]
+        yield expected.numpy(), classifier.probabilities(images)

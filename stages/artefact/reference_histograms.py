@@ -10,7 +10,7 @@ from server.image.features import FEATURES
 BINS = 10
 
 
-def histograms(table: pa.Table, classes: list[str]) -> dict[str, Any]:
+def reference_histograms(table: pa.Table, classes: list[str]) -> dict[str, Any]:
     """Count the values of each image feature, of confidence and of the predicted class.
 
     Numbers: the inner edges of up to ten bins of equal count, and the count in each, the outer

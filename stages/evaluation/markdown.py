@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table; floats get three digits, all else its `str`."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)

@@ -5,93 +5,126 @@ After Mitchell et al. 2019, "Model Cards for Model Reporting".
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from rich.console import Console
+from rich.markdown import Markdown
+
 from server.errors import UserError
 from server.model.metadata import Metadata
-from stages.answers.scores import NAMES, scores_and_intervals
+from stages.answers.scores import NAMES
 from stages.data.dataset import SPLITS, Card
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
 
 FEW = 30  # test images, below which a class's or slice's figures say little
 UNKNOWN = "not stated"
-CLASS = ("images", "precision", "recall", "f1")
+RESULTS = "## How good it is"
+LINE, PARAGRAPH = "\n", "\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The judged images; `counts`: those of prepare, where it prepared them."""
+    """Where the images come from; `counts`: those of prepare, where it prepared them."""
 
     name: str
     about: dict[str, str]
-    counts: dict[str, Any]
+    counts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def prepared(cls, card: Card, counts: Path) -> Self:
         """Read what prepare counted, or raise `UserError`."""
         try:
-            found = json.loads(counts.read_text(encoding="utf-8"))
+            values = json.loads(counts.read_text(encoding="utf-8"))
         except OSError:
             raise UserError(f"{counts}: not there; run `dvc repro prepare`") from None
-        name = str(card.parameters["source"])
-        return cls(name=name, about=card.about, counts=found)
-
-    @classmethod
-    def folder(cls, path: Path, about: dict[str, str]) -> Self:
-        """Name a folder that prepare never saw."""
-        return cls(name=path.name, about=about, counts={})
+        return cls(name=str(card.parameters["source"]), about=card.about, counts=values)
 
 
-def model_card(card: Metadata, judged: dict[str, Any], source: Source) -> str:
+def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> str:
     """Return the card as Markdown."""
-    parts = [
-        f"# Model card: {card.architecture}, {len(card.classes)} classes",
-        "Written by `evaluate`; do not edit.",
-        (
-            f"Model `{judged['model']}`, {card.precision}, on images of {card.image_size} x "
-            f"{card.image_size} pixels ({card.resize_mode}, {card.resize_filter}). "
-            f"Classes: {', '.join(card.classes)}."
-        ),
-        "## Data",
-        *_data(card, source),
-        "## How good it is",
-        (
-            f"On {judged['images']:,} images; intervals: 95 %, bootstrap"
-            f"{' by groups of near duplicates' if source.counts else ''}."
-        ),
-        table(("score", "value", "95 % interval"), scores_and_intervals(judged)),
-        table(("class", *CLASS), _rows(judged["class"], CLASS)),
-        *([_slices(judged["slice"])] if "slice" in judged else []),
-        _calibration(judged, card),
-        f"Accuracy on worse images, the mean of three severities: {_worse(judged)}.",
-        "## Limits",
-        "\n".join(f"* {limit}" for limit in _limits(judged)),
-        "## Parameters",
-        table(("parameter", "value"), _parameters(card)),
-        "## Versions",
-        table(("package", "version"), sorted(card.versions.items())),
+    size = metadata.image_size
+    names = [name for name in NAMES if name in metrics]
+    scores = [(name, metrics[name], score_interval(metrics, name)) for name in names]
+    tables = [
+        markdown_table(("score", "value", "95 % interval"), scores),
+        _scores(metrics, "class", ("images", "precision", "recall", "f1")),
+        *([_scores(metrics, "slice", ("images", *names))] if "slice" in metrics else []),
     ]
-    return "\n\n".join(parts) + "\n"
+    after, before = metrics["calibration"], metrics["before_temperature"]
+    abstain, robustness = metrics["abstain"], metrics["robustness"].items()
+    parameters = [
+        (f"{section}.{name}", str(value))
+        for section, values in metadata.parameters.items()
+        for name, value in values.items()
+    ]
+    return f"""# Model card: {metadata.architecture}, {len(metadata.classes)} classes
+
+Written by `evaluate`; do not edit.
+
+Model `{metrics["model"]}`, {metadata.precision}, on images of {size} x {size} pixels \
+({metadata.resize_mode}, {metadata.resize_filter}). Classes: {", ".join(metadata.classes)}.
+
+## Data
+
+{PARAGRAPH.join(_data(metadata, source))}
+
+{RESULTS}
+
+On {metrics["images"]:,} images; intervals: 95 %, bootstrap\
+{" by groups of near duplicates" if source.counts else ""}.
+
+{PARAGRAPH.join(tables)}
+
+Expected calibration error {after["ece"]:.3f}, Brier score {after["brier"]:.3f} (before \
+temperature {metadata.temperature:.3f}: {before["ece"]:.3f}, {before["brier"]:.3f}). Below \
+confidence {abstain["threshold"]:.3f} the model abstains: here it answers \
+{abstain["coverage"]:.1%}, and {abstain["precision"]:.1%} of that is right.
+
+Accuracy on worse images, the mean of three severities: \
+{", ".join(f"{name} {value:.3f}" for name, value in robustness)}.
+
+## Limits
+
+{LINE.join(_limits(metrics))}
+
+## Parameters
+
+{markdown_table(("parameter", "value"), parameters)}
+
+## Versions
+
+{markdown_table(("package", "version"), sorted(metadata.versions.items()))}
+"""
 
 
-def _data(card: Metadata, source: Source) -> Iterable[str]:
+def print_results(card: str) -> None:
+    """Print what a model card says of how good it is, as a terminal shows Markdown."""
+    Console().print(Markdown(card.partition(RESULTS)[2].partition("\n## ")[0]))
+
+
+def score_interval(metrics: dict[str, Any], name: str) -> str:
+    """Return the bounds of a score in words; empty where there are none."""
+    bounds = metrics.get("interval", {}).get(name)
+    return f"{bounds['low']:.3f} to {bounds['high']:.3f}" if bounds else ""
+
+
+def _data(metadata: Metadata, source: Source) -> Iterable[str]:
     about, counts = source.about, source.counts
     yield (
         f"* Source: `{source.name}`" + (f", {about['title']}" if "title" in about else "") + "\n"
         f"* Licence: {about.get('licence', UNKNOWN)}\n"
         f"* To cite: {about.get('cite', UNKNOWN)}\n"
-        f"* Hash of what the model was trained and judged by: `{card.data_hash[:12]}`"
+        f"* Hash of what the model was trained and judged by: `{metadata.data_hash[:12]}`"
     )
     if not counts:
         yield "These images are not the ones that the model was made with."
         return
     splits = [counts[split] for split in SPLITS]
     names = sorted({name for split in splits for name in split})
-    yield table(
-        ("class", *SPLITS), [(name, *(split.get(name, 0) for split in splits)) for name in names]
-    )
+    rows = [(name, *(split.get(name, 0) for split in splits)) for name in names]
+    yield markdown_table(("class", *SPLITS), rows)
     left_out = ", ".join(f"{number:,} {why}" for why, number in counts["left_out"].items())
     groups = counts["groups"]
     yield (
@@ -103,47 +136,23 @@ def _data(card: Metadata, source: Source) -> Iterable[str]:
     )
 
 
-def _slices(slices: dict[str, Any]) -> str:
-    first = next(iter(slices.values()))
-    columns = [name for name in ("images", *NAMES) if name in first]
-    return table(("slice", *columns), _rows(slices, columns))
-
-
-def _calibration(judged: dict[str, Any], card: Metadata) -> str:
-    after, before = judged["calibration"], judged["before_temperature"]
-    abstain = judged["abstain"]
-    return (
-        f"Expected calibration error {after['ece']:.3f}, Brier score {after['brier']:.3f} (before "
-        f"temperature {card.temperature:.3f}: {before['ece']:.3f}, {before['brier']:.3f}). Below "
-        f"confidence {abstain['threshold']:.3f} the model abstains: here it answers "
-        f"{abstain['coverage']:.1%}, and {abstain['precision']:.1%} of that is right."
-    )
-
-
-def _worse(judged: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in judged["robustness"].items())
-
-
-def _limits(judged: dict[str, Any]) -> Iterable[str]:
-    yield "It knows its classes only: a picture of anything else is called one of them too."
-    for kind in ("class", "slice"):
-        for name, found in judged.get(kind, {}).items():
-            if found["images"] < FEW:
-                yield f"{kind} {name}: judged by {found['images']} images, which says little."
-    weakest = min(judged["class"].items(), key=lambda item: item[1]["recall"])
-    yield f"Of class {weakest[0]} it misses most: recall {weakest[1]['recall']:.3f}."
-    name, value = min(judged["robustness"].items(), key=lambda item: item[1])
-    yield f"It bears {name} worst: accuracy {value:.3f} on such images."
-    yield "The test images are of the same source; elsewhere expect less, and watch drift."
-
-
-def _parameters(card: Metadata) -> Iterable[tuple[str, Any]]:
-    for section, values in card.parameters.items():
-        for name, value in values.items():
-            yield f"{section}.{name}", str(value)
-
-
-def _rows(found: dict[str, Any], columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    return [
-        (name, *(values.get(column, "") for column in columns)) for name, values in found.items()
+def _scores(metrics: dict[str, Any], kind: str, columns: Sequence[str]) -> str:
+    """Return a row of scores for each class or slice."""
+    rows = [
+        (name, *(scores.get(column, "") for column in columns))
+        for name, scores in metrics[kind].items()
     ]
+    return markdown_table((kind, *columns), rows)
+
+
+def _limits(metrics: dict[str, Any]) -> Iterable[str]:
+    yield "* It knows its classes only: a picture of anything else is called one of them too."
+    for kind in ("class", "slice"):
+        for name, scores in metrics.get(kind, {}).items():
+            if scores["images"] < FEW:
+                yield f"* {kind} {name}: judged by {scores['images']} images, which says little."
+    name, scores = min(metrics["class"].items(), key=lambda item: item[1]["recall"])
+    yield f"* Of class {name} it misses most: recall {scores['recall']:.3f}."
+    name, value = min(metrics["robustness"].items(), key=lambda item: item[1])
+    yield f"* It bears {name} worst: accuracy {value:.3f} on such images."
+    yield "* The test images are of the same source; elsewhere expect less, and watch drift."

@@ -1,44 +1,58 @@
 """What `dvc plots` draws of an evaluation, and its answers image by image, as CSV files."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
-from sklearn.metrics import precision_recall_curve, roc_curve
 
-from stages.evaluation.judgement import Answers
-from stages.evaluation.reliability import before, reliability, risk_coverage
+from server.model.metadata import Metadata
+from stages.answers.calibration import apply_temperature
+from stages.answers.scores import Labels, Numbers, Probabilities
+from stages.data.dataset import Split
+from stages.evaluation.reliability import reliability_curve, risk_coverage_curve
 
-POINTS = 201
+GRID = np.linspace(0, 1, 201)  # false alarms, or recalls, at which curves are given
+
+Flags = npt.NDArray[np.bool_]
 Rows = list[dict[str, Any]]
 
 
-def tables(answers: Answers, judged: dict[str, Any], robustness: Rows) -> dict[str, pa.Table]:
+def plot_tables(
+    metadata: Metadata,
+    split: Split,
+    probabilities: Probabilities,
+    metrics: dict[str, Any],
+    robustness: Rows,
+) -> dict[str, pa.Table]:
     """Return each file's table by its name."""
-    labels, probabilities = answers.labels, answers.probabilities
-    uncalibrated = before(probabilities, answers.card.temperature)
+    labels = split.labels
+    uncalibrated = apply_temperature(probabilities, 1 / metadata.temperature)
+    by_class = partial(_by_class, metadata.classes, labels, probabilities)
     rows = {
-        "roc": _curves(answers, _roc),
-        "precision_recall": _curves(answers, _precision_recall),
+        "roc": by_class(_roc, "false_positive_rate", "true_positive_rate"),
+        "precision_recall": by_class(_precision_recall, "recall", "precision"),
         "reliability": [
             {"curve": name, **row}
             for name, values in (("calibrated", probabilities), ("before", uncalibrated))
-            for row in reliability(values, labels)
+            for row in reliability_curve(values, labels)
         ],
         "risk_coverage": [
-            {"curve": "all images", **row} for row in risk_coverage(probabilities, labels)
+            {"curve": "all images", **row} for row in risk_coverage_curve(probabilities, labels)
         ],
         "classes": [
-            {"class": name, "score": score, "value": found[score]}
-            for name, found in judged["class"].items()
+            {"class": name, "score": score, "value": scores[score]}
+            for name, scores in metrics["class"].items()
             for score in ("precision", "recall", "f1")
         ],
         "robustness": robustness,
     }
-    drawn = {name: pa.Table.from_pylist(content) for name, content in rows.items()}
-    return {"predictions": _predictions(answers), **drawn}
+    tables = {name: pa.Table.from_pylist(content) for name, content in rows.items()}
+    return {"predictions": _predictions(metadata.classes, split, probabilities), **tables}
 
 
 def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
@@ -48,55 +62,50 @@ def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
         pyarrow.csv.write_csv(table, folder / f"{name}.csv")
 
 
-def _predictions(answers: Answers) -> pa.Table:
+def _predictions(classes: list[str], split: Split, probabilities: Probabilities) -> pa.Table:
     """Return a row an image, keyed and sorted by the hash of its pixels."""
-    classes = np.array(answers.classes)
-    columns: dict[str, Any] = {
-        "pixel_sha256": answers.names,
-        "group": answers.groups,
-        "slice": answers.slices,
-        "actual": classes[answers.labels].tolist(),
-        "predicted": classes[answers.probabilities.argmax(axis=1)].tolist(),
-    }
-    probabilities = answers.probabilities.astype(np.float64).round(6)
-    for index, name in enumerate(answers.classes):
-        columns[f"probability_{name}"] = probabilities[:, index]
+    names = np.array(classes)
+    columns = {name: split.samples[name] for name in ("pixel_sha256", "group", "slice")}
+    columns["actual"] = names[split.labels].tolist()
+    columns["predicted"] = names[probabilities.argmax(axis=1)].tolist()
+    rounded = probabilities.astype(np.float64).round(6)
+    columns |= {f"probability_{name}": rounded[:, index] for index, name in enumerate(classes)}
     return pa.table(columns).sort_by("pixel_sha256")
 
 
-def _curves(answers: Answers, curve: Any) -> Rows:
-    """Return the curve of each class against the rest, where it has images and so have others."""
-    rows: Rows = []
-    for index, name in enumerate(answers.classes):
-        actual = answers.labels == index
-        if actual.any() and not actual.all():
-            rows += [
-                {"curve": name, **row} for row in curve(actual, answers.probabilities[:, index])
-            ]
-    return rows
-
-
-def _roc(actual: Any, probability: Any) -> Rows:
-    """Fawcett 2006, "An introduction to ROC analysis", at evenly spaced false alarms."""
-    rates = np.linspace(0, 1, POINTS)
-    false_alarms, hits, _ = roc_curve(actual, probability)
-    return _columns(
-        false_positive_rate=rates, true_positive_rate=np.interp(rates, false_alarms, hits)
-    )
-
-
-def _precision_recall(actual: Any, probability: Any) -> Rows:
-    """Davis and Goadrich 2006, at evenly spaced recalls; between points it is a step."""
-    precision, recall, _ = precision_recall_curve(actual, probability)
-    rates = np.linspace(0, 1, POINTS)
-    best = np.maximum.accumulate(precision)  # from full recall down: the best at no less recall
-    position = np.searchsorted(-recall, -rates, side="right") - 1
-    return _columns(recall=rates, precision=best[position])
-
-
-def _columns(**columns: Any) -> Rows:
-    names = list(columns)
+def _by_class(
+    classes: list[str],
+    labels: Labels,
+    probabilities: Probabilities,
+    curve: Callable[[Flags, Probabilities], Numbers],
+    x: str,
+    y: str,
+) -> Rows:
+    """Return the curve of each class against the rest, where both have images."""
     return [
-        dict(zip(names, (round(float(value), 6) for value in values), strict=True))
-        for values in zip(*columns.values(), strict=True)
+        {"curve": name, x: round(at, 6), y: round(value, 6)}
+        for index, name in enumerate(classes)
+        if 0 < (labels == index).mean() < 1
+        for at, value in zip(
+            GRID.tolist(), curve(labels == index, probabilities[:, index]).tolist(), strict=True
+        )
     ]
+
+
+def _roc(actual: Flags, probability: Probabilities) -> Numbers:
+    """Fawcett 2006, "An introduction to ROC analysis"."""
+    from sklearn.metrics import roc_curve
+
+    false_alarms, hits, _ = roc_curve(actual, probability)
+    curve: Numbers = np.interp(GRID, false_alarms, hits)
+    return curve
+
+
+def _precision_recall(actual: Flags, probability: Probabilities) -> Numbers:
+    """Davis and Goadrich 2006; between points it is a step."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(actual, probability)
+    best = np.maximum.accumulate(precision)  # from full recall down: the best at no less recall
+    curve: Numbers = best[np.searchsorted(-recall, -GRID, side="right") - 1]
+    return curve

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from stages.answers.calibration import Labels, cross_entropy, tempered
-from stages.answers.scores import Probabilities
+from stages.answers.calibration import cross_entropy
+from stages.answers.scores import Labels, Probabilities, accuracy
 
 BINS = 15  # of equal width, as in Guo et al. 2017
 POINTS = 101
 
 
-def calibration(probabilities: Probabilities, labels: Labels) -> dict[str, float]:
+def calibration_errors(probabilities: Probabilities, labels: Labels) -> dict[str, float]:
     """Return expected calibration error, Brier score and cross-entropy.
 
     ece: mean distance of confidence and accuracy over bins of confidence, weighted by their images
@@ -21,21 +21,16 @@ def calibration(probabilities: Probabilities, labels: Labels) -> dict[str, float
     truth = np.eye(probabilities.shape[1])[labels]
     gaps = [
         row["images"] * abs(row["confidence"] - row["accuracy"])
-        for row in reliability(probabilities, labels)
+        for row in reliability_curve(probabilities, labels)
     ]
     return {
         "ece": round(sum(gaps) / len(labels), 6),
         "brier": round(float(((probabilities - truth) ** 2).sum(axis=1).mean()), 6),
-        "cross_entropy": round(cross_entropy(probabilities.astype(np.float64), labels), 6),
+        "cross_entropy": round(cross_entropy(probabilities, labels), 6),
     }
 
 
-def before(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Return the probabilities as they were before the artefact's temperature."""
-    return tempered(probabilities.astype(np.float32), 1 / temperature)
-
-
-def reliability(probabilities: Probabilities, labels: Labels) -> list[dict[str, Any]]:
+def reliability_curve(probabilities: Probabilities, labels: Labels) -> list[dict[str, Any]]:
     """Return mean confidence, accuracy and images of each bin of confidence that has any."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
@@ -50,7 +45,7 @@ def reliability(probabilities: Probabilities, labels: Labels) -> list[dict[str, 
     ]
 
 
-def risk_coverage(probabilities: Probabilities, labels: Labels) -> list[dict[str, Any]]:
+def risk_coverage_curve(probabilities: Probabilities, labels: Labels) -> list[dict[str, Any]]:
     """Return the error among the most confident images, by their share of all.
 
     El-Yaniv and Wiener 2010, "On the foundations of noise-free selective classification".
@@ -68,12 +63,11 @@ def risk_coverage(probabilities: Probabilities, labels: Labels) -> list[dict[str
     ]
 
 
-def abstaining(probabilities: Probabilities, labels: Labels, threshold: float) -> dict[str, float]:
+def abstention(probabilities: Probabilities, labels: Labels, threshold: float) -> dict[str, float]:
     """Return what share is answered at the artefact's threshold, and how much of it is right."""
     answered = probabilities.max(axis=1) >= threshold
-    right = (probabilities.argmax(axis=1) == labels)[answered]
     return {
         "threshold": round(threshold, 6),
         "coverage": round(float(answered.mean()), 6),
-        "precision": round(float(right.mean()), 6) if len(right) else 1.0,
+        "precision": round(accuracy(probabilities[answered], labels[answered]), 6),
     }

@@ -5,19 +5,30 @@ from typing import Any
 
 import numpy as np
 
+from server.image.resize import Pixels
 from server.model.classifier import Classifier
 
 BATCHES = (1, 8, 32)
 SECONDS = 1.0  # that each batch size is tried for
 
 
-def speed(classifier: Classifier) -> list[dict[str, Any]]:
+def measure_speed(classifier: Classifier) -> list[dict[str, Any]]:
     """Return the median milliseconds of a batch, and images a second, by its size."""
     side = classifier.metadata.image_size
     return [_measure(classifier, np.zeros((size, side, side, 3), np.uint8)) for size in BATCHES]
 
 
-def _measure(classifier: Classifier, images: np.ndarray[Any, Any]) -> dict[str, Any]:
+def print_speed(rows: list[dict[str, Any]], provider: str) -> None:
+    """Print a line of what `measure_speed` returned."""
+    texts = (
+        f"batch {row['batch']}: {row['milliseconds']:.1f} ms, "
+        f"{row['images_per_second']:,.0f} images/s"
+        for row in rows
+    )
+    print(f"{provider}:", "; ".join(texts), flush=True)
+
+
+def _measure(classifier: Classifier, images: Pixels) -> dict[str, Any]:
     classifier.probabilities(images)  # the first one plans its memory
     taken: list[float] = []
     while not taken or sum(taken) < SECONDS:

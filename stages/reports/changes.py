@@ -2,22 +2,37 @@
 
 from typing import Any
 
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
+from stages.evaluation.model_card import score_interval
 from stages.reports.revision import Revision, diff
 
 SAME = "None changed."
 MOST = 200  # rows of a table: a comment holds 65,536 characters
 SCORES = "metrics/evaluate.json"
 OF_DATA = ("metrics/prepare.json", "metrics/drift.json")
-COLOURS = {"blue": "#1f77b4", "orange": "#ff7f0e"}  # before, after
 CURVES = "plots/train/plots/metrics/{}/loss.tsv"
+COLOURS = ("blue", "orange")  # before, after
+CHART = """{heading} by epoch: {names}.
+
+```mermaid
+---
+config:
+  themeVariables:
+    xyChart:
+      plotColorPalette: "#1f77b4, #ff7f0e"
+---
+xychart-beta
+  title "{title}"
+  x-axis "epoch" 1 --> {epochs}
+  y-axis "cross-entropy" {low:.3f} --> {high:.3f}
+{lines}
+```"""
 
 
 def changed_parameters(base: Revision, head: Revision) -> str:
     """Return a table of parameters that differ."""
-    found = diff("params", base, head).get("params.yaml", {})
-    rows = [(f"`{name}`", *_both(found[name])) for name in sorted(found)]
-    return table(("parameter", "before", "after"), rows) if rows else SAME
+    changed = diff("params", base, head).get("params.yaml", {})
+    return _table("parameter", [(f"`{name}`", *values) for name, values in sorted(changed.items())])
 
 
 def changed_metrics(base: Revision, head: Revision) -> str:
@@ -25,86 +40,65 @@ def changed_metrics(base: Revision, head: Revision) -> str:
     before, after = base.json(SCORES), head.json(SCORES)
     names = [name for name in after.get("interval", {}) if name in after]
     scores = [(name, _score(before, name), _score(after, name)) for name in names]
-    parts = [table(("on test", "before", "after"), scores)] if scores else []
-    rows = [
-        (f"`{file.removeprefix('metrics/').removesuffix('.json')}.{name}`", *_both(values))
-        for file, changed in sorted(diff("metrics", base, head).items())
-        if file not in OF_DATA
-        for name, values in sorted(changed.items())
-        if "interval" not in name
-    ]
+    parts = [_table("on test", scores)] if scores else []
+    rows = _metrics(base, head, of_data=False)
     if rows:
-        parts.append(
-            f"<details><summary>{len(rows)} metrics changed</summary>\n\n"
-            f"{table(('metric', 'before', 'after'), rows[:MOST])}\n\n</details>"
-        )
+        table = _table("metric", rows[:MOST])
+        summary = f"{len(rows)} metrics changed"
+        parts.append(f"<details><summary>{summary}</summary>\n\n{table}\n\n</details>")
     return "\n\n".join(parts) or SAME
 
 
 def changed_data(base: Revision, head: Revision) -> str:
     """Return a table of counts, splits and verdicts on drift that differ."""
-    found = diff("metrics", base, head)
-    rows = [
-        (f"`{file.removeprefix('metrics/').removesuffix('.json')}.{name}`", *_both(values))
-        for file in OF_DATA
-        for name, values in sorted(found.get(file, {}).items())
-    ]
-    return table(("", "before", "after"), rows) if rows else SAME
+    return _table("", _metrics(base, head, of_data=True))
 
 
-def losses(base: Revision, head: Revision) -> str:
+def loss_charts(base: Revision, head: Revision) -> str:
     """Return the losses on train and validation as charts that GitHub draws (Mermaid)."""
     charts = []
     for split in ("train", "validation"):
-        lines = {}
+        curves = {}
         for revision in (base, head):
             rows = revision.table(CURVES.format(split))
             if rows is not None:
-                lines[revision.label] = [round(float(value), 4) for value in rows["loss"]]
-        if lines:
-            charts.append(_chart(f"{split} loss", lines))
+                curves[revision.label] = [round(float(value), 4) for value in rows["loss"]]
+        if curves:
+            charts.append(_chart(f"{split} loss", curves))
     return "\n\n".join(charts) or "None."
 
 
-def _chart(title: str, lines: dict[str, list[float]]) -> str:
-    values = [value for line in lines.values() for value in line]
-    epochs = max(len(line) for line in lines.values())
-    colours = zip(lines, COLOURS, strict=False)
-    names = " and ".join(f"{label} ({colour})" for label, colour in colours)
-    return "\n".join(
-        [
-            f"{title.capitalize()} by epoch: {names}.",
-            "",
-            "```mermaid",
-            "---",
-            "config:",
-            "  themeVariables:",
-            "    xyChart:",
-            f'      plotColorPalette: "{", ".join(COLOURS.values())}"',
-            "---",
-            "xychart-beta",
-            f'  title "{title}"',
-            f'  x-axis "epoch" 1 --> {max(2, epochs)}',
-            f'  y-axis "cross-entropy" {min(values):.3f} --> {max(values):.3f}',
-            *(f"  line [{', '.join(map(str, line))}]" for line in lines.values()),
-            "```",
-        ]
+def _chart(title: str, curves: dict[str, list[float]]) -> str:
+    values = [value for curve in curves.values() for value in curve]
+    colours = zip(curves, COLOURS, strict=False)
+    return CHART.format(
+        heading=title.capitalize(),
+        names=" and ".join(f"{label} ({colour})" for label, colour in colours),
+        title=title,
+        epochs=max(2, *map(len, curves.values())),
+        low=min(values),
+        high=max(values),
+        lines="\n".join(f"  line [{', '.join(map(str, curve))}]" for curve in curves.values()),
     )
 
 
-def _both(values: dict[str, Any]) -> tuple[str, str]:
-    return _text(values.get("old")), _text(values.get("new"))
+def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[tuple[str, str, str]]:
+    """Return the rows of metrics that differ, without bounds of intervals."""
+    return [
+        (f"`{file.removeprefix('metrics/').removesuffix('.json')}.{name}`", *values)
+        for file, changed in sorted(diff("metrics", base, head).items())
+        if (file in OF_DATA) == of_data
+        for name, values in sorted(changed.items())
+        if "interval" not in name
+    ]
 
 
-def _text(value: Any) -> str:
-    if value is None:
+def _table(what: str, rows: list[tuple[str, str, str]]) -> str:
+    return markdown_table((what, "before", "after"), rows) if rows else SAME
+
+
+def _score(metrics: dict[str, Any], name: str) -> str:
+    if name not in metrics:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _score(found: dict[str, Any], name: str) -> str:
-    if name not in found:
-        return "-"
-    bounds = found.get("interval", {}).get(name)
-    interval = f" ({bounds['low']:.3f} to {bounds['high']:.3f})" if bounds else ""
-    return f"{found[name]:.3f}{interval}"
+    interval = score_interval(metrics, name)
+    return f"{metrics[name]:.3f}" + (f" ({interval})" if interval else "")

@@ -14,61 +14,52 @@ from typer import Option
 
 from server.errors import UserError
 from stages.cli.command import run
+from stages.evaluation.markdown import markdown_table
 
 LABEL = "drift"
 
 
 def main(
-    *,
-    metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json"),
+    *, metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json")
 ) -> None:
     """Open or update the issue; leave things as they are where nothing alarms."""
     try:
-        found = json.loads(metrics.read_text(encoding="utf-8"))
+        drift = json.loads(metrics.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{metrics}: not there; run `dvc repro drift`") from None
-    if found["alarm"]:
-        _tell(title(found), body(found, run_url=os.environ.get("RUN_URL", "")))
-    print(f"alarm={str(found['alarm']).lower()}")
+    if drift["alarm"]:
+        drifted = [name for name, column in drift["columns"].items() if column["drifted"]]
+        _open_or_update(f"Drift: {', '.join(drifted)}", _text(drift, os.environ.get("RUN_URL", "")))
+    print(f"alarm={str(drift['alarm']).lower()}")
 
 
-def title(found: dict[str, Any]) -> str:
-    """Name the columns that have drifted."""
-    named = [name for name, column in found["columns"].items() if column["drifted"]]
-    return f"Drift: {', '.join(named)}"
-
-
-def body(found: dict[str, Any], *, run_url: str) -> str:
+def _text(drift: dict[str, Any], run_url: str) -> str:
     """Say in Markdown what was judged, how, and what to do."""
     rows = [
-        f"| {'**' * column['drifted']}{name}{'**' * column['drifted']} | {column['test']} "
-        f"| {column['statistic']:.4g} | {column['threshold']:.4g} "
-        f"| {'drifted' if column['drifted'] else 'as before'} |"
-        for name, column in found["columns"].items()
+        (
+            f"**{name}**" if column["drifted"] else name,
+            column["test"],
+            f"{column['statistic']:.4g}",
+            f"{column['threshold']:.4g}",
+            "drifted" if column["drifted"] else "as before",
+        )
+        for name, column in drift["columns"].items()
     ]
-    return "\n".join(
-        [
-            (
-                f"{found['judged_rows']:,} rows were judged against {found['reference_rows']:,} of "
-                f"validation. Without a change {found['false_alarm_rate']:.0%} of such runs alarm."
-            ),
-            "",
-            "| column | test | statistic | limit | |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            *(f"* {note}" for note in found["notes"]),
-            "",
-            f"The report is an artifact of {run_url}." if run_url else "",
-            (
-                "Look at the images behind it. If they are here to stay, label some and train anew "
-                "(run this workflow by hand with `retrain`); if not, mend what makes them."
-            ),
-        ]
-    )
+    notes = "\n".join(f"* {note}" for note in drift["notes"])
+    return f"""{drift["judged_rows"]:,} rows were judged against {drift["reference_rows"]:,} of \
+validation. Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
+
+{markdown_table(("column", "test", "statistic", "limit", ""), rows)}
+
+{notes}
+
+{f"The report is an artifact of {run_url}." if run_url else ""}
+
+Look at the images behind it. If they are here to stay, label some and train anew (run this \
+workflow by hand with `retrain`); if not, mend what makes them."""
 
 
-def _tell(title: str, text: str) -> None:
+def _open_or_update(title: str, text: str) -> None:
     _gh("label", "create", LABEL, "--force", "--description", "what the model sees has changed")
     number = _gh("issue", "list", "--label", LABEL, "--state", "open", "--limit", "1",
                  "--json", "number", "--jq", ".[].number")  # fmt: skip

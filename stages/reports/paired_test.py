@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
-from stages.evaluation.bootstrap import LEVEL, RESAMPLES, group_numbers
+from stages.evaluation.bootstrap import group_weights, percentile_interval
 
 Flags = npt.NDArray[np.bool_]
 
@@ -49,32 +48,26 @@ def mcnemar(broken: int, fixed: int) -> float:
 
     McNemar 1947; as a binomial test of `broken` among both, after Dixon and Mood 1946.
     """
+    from scipy.stats import binomtest
+
     return float(binomtest(broken, broken + fixed).pvalue) if broken + fixed else 1.0
 
 
-def compare(before: Flags, after: Flags, groups: Sequence[str], *, seed: int = 0) -> Comparison:
+def paired_test(before: Flags, after: Flags, groups: Sequence[str], *, seed: int = 0) -> Comparison:
     """Compare two models that were right on each image or were not, `bool [n]`.
 
-    The interval is a percentile bootstrap of whole groups, as in `stages.evaluation.bootstrap`.
+    The interval is a percentile bootstrap of whole groups.
     """
-    numbers = group_numbers(groups)
-    count = int(numbers.max()) + 1
-    gains = np.bincount(numbers, weights=after.astype(float) - before, minlength=count)
-    sizes = np.bincount(numbers, minlength=count)
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(RESAMPLES):
-        chosen = rng.integers(count, size=count)
-        drawn.append(gains[chosen].sum() / sizes[chosen].sum())
-    tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
+    gains = after.astype(float) - before
+    differences = [weights @ gains / weights.sum() for weights in group_weights(groups, seed=seed)]
+    low, high = percentile_interval(differences)
     broken, fixed = int((before & ~after).sum()), int((after & ~before).sum())
     return Comparison(
         images=len(before),
         before=float(before.mean()),
         after=float(after.mean()),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         broken=broken,
         fixed=fixed,
         p_value=mcnemar(broken, fixed),

@@ -5,18 +5,17 @@ python -m stages.reports.pull_request --base main --head HEAD
 Reads what is in git alone, so it needs neither data nor a network.
 """
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
-from server.errors import UserError
 from stages.cli.command import run
 from stages.cli.output import whole
-from stages.reports.answers import verdict
-from stages.reports.changes import changed_data, changed_metrics, changed_parameters, losses
-from stages.reports.plots import draw
+from stages.reports.answers import compare_answers
+from stages.reports.changes import changed_data, changed_metrics, changed_parameters, loss_charts
+from stages.reports.plots import draw_plots
 from stages.reports.revision import WORKSPACE, Revision
 
 
@@ -24,7 +23,7 @@ def main(
     *,
     base: Annotated[str, Option(help="Revision to compare with.")] = "main",
     head: Annotated[
-        str, Option(help=f"Revision to judge; {WORKSPACE}: files as they are.")
+        str, Option(help=f"Revision to report on; {WORKSPACE}: files as they are.")
     ] = "HEAD",
     output: Annotated[Path, Option(help="Folder to write.")] = Path("data/reports/pull-request"),
 ) -> None:
@@ -32,31 +31,25 @@ def main(
     before, after = Revision(base), Revision(head)
     with whole(output) as folder, ThreadPoolExecutor(1) as pool:
         folder.mkdir()
-        drawing = pool.submit(draw, before, after, folder)  # one core draws, the other compares
+        drawing = pool.submit(
+            draw_plots, before, after, folder
+        )  # one core draws, the other compares
         parts = [
             f"# {before.label} → {after.label}",
-            *verdict(before, after),
+            *compare_answers(before, after),
             "## Parameters",
             changed_parameters(before, after),
             "## Metrics",
             changed_metrics(before, after),
             "## Learning curves",
-            losses(before, after),
+            loss_charts(before, after),
             "## Data, splits and drift",
             changed_data(before, after),
             "## Plots",
-            _drawn(drawing),
+            drawing.result(),
         ]
         (folder / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(f"report: {output / 'report.md'}")
-
-
-def _drawn(drawing: Future[list[str]]) -> str:
-    try:
-        said = ", ".join(drawing.result()) or "none"
-    except UserError as error:  # say, a template that one of them had and the workspace has not
-        said = f"none ({error})"
-    return f"As PNG and SVG beside this report: {said}."
 
 
 if __name__ == "__main__":

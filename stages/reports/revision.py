@@ -48,8 +48,8 @@ class Revision:
 
     def json(self, path: str) -> dict[str, Any]:
         """Return a file of JSON; empty where it is not there."""
-        found: dict[str, Any] = json.loads(self.read(path) or b"{}")
-        return found
+        values: dict[str, Any] = json.loads(self.read(path) or b"{}")
+        return values
 
     def table(self, path: str) -> pd.DataFrame | None:
         """Return a table of comma- or tab-separated values, or None where it is not there."""
@@ -60,10 +60,19 @@ class Revision:
         return pd.read_csv(io.BytesIO(data), sep=separator, keep_default_na=False)
 
 
-def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, dict[str, Any]]]:
+def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, tuple[str, str]]]:
     """Return what DVC says has changed of `params` or `metrics`: file, name, old and new."""
-    said: dict[str, dict[str, dict[str, Any]]] = json.loads(dvc(kind, "diff", base, head) or "{}")
-    return said
+    files = json.loads(dvc(kind, "diff", base, head) or "{}")
+    return {
+        file: {name: (_text(of.get("old")), _text(of.get("new"))) for name, of in changed.items()}
+        for file, changed in files.items()
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def dvc(kind: str, command: str, base: Revision, head: Revision, *words: str) -> str:

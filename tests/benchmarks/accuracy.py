@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import vl_convert
 
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
 from tests.benchmarks.leakage import judge, most_accurate, near_duplicates
 from tests.kit.stage import ROOT
 
@@ -112,7 +112,9 @@ def summary(done: list[dict[str, str]]) -> str:
         minutes = statistics.mean(float(row["seconds"]) for row in some) / 60
         lines.append((recipe, protocol, str(len(some)), *scores, f"{minutes:.0f}"))
     head = ("recipe", "split", "draws", "accuracy", "balanced accuracy", "ROC-AUC")
-    return table((*head, "by threshold", "images with a twin in train or val", "minutes"), lines)
+    return markdown_table(
+        (*head, "by threshold", "images with a twin in train or val", "minutes"), lines
+    )
 
 
 def _spread(values: list[float]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image, ImageEnhance, ImageFilter
 
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
 from stages.sources.folders import find
 from tests.kit.stage import PARAMS, ROOT, arguments
 
@@ -86,7 +86,7 @@ def main() -> None:
         rows += [row(other.name, judge(other, folder)) for other in others]
     assert limits
     names = [f"{name} {'distance' if name == 'class' else 'p'}" for name in COLUMNS[:-1]]
-    print(table(("", *names, "embedding AUC"), [*rows, limits]))
+    print(markdown_table(("", *names, "embedding AUC"), [*rows, limits]))
 
 
 if __name__ == "__main__":

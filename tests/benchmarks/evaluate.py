@@ -27,8 +27,8 @@ from server.model.classifier import Classifier
 from stages.answers.predictions import BATCH, predict_probabilities
 from stages.data.dataset import SCHEMA, Split
 from stages.data.shards import Shards
-from stages.evaluation.judgement import Answers, judge
-from stages.evaluation.plot_tables import tables, write_tables
+from stages.evaluation.metrics import evaluation_metrics
+from stages.evaluation.plot_tables import plot_tables, write_tables
 from tests.kit.artefact import METADATA
 
 SIDE, CLASSES = 64, ["a", "b"]
@@ -75,22 +75,16 @@ def measure(model: Path, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         split = stored(Path(name), count)
         bare()
-        found, rates = [], []
+        answers, rates = [], []
         for start in range(0, count, PART):
             part = replace(split, samples=split.samples.slice(start, PART))
             began = time.perf_counter()
-            found.append(predict_probabilities(classifier, part, what="evaluate"))
+            answers.append(predict_probabilities(classifier, part, what="evaluate"))
             rates.append((len(part) / (time.perf_counter() - began), bare()))
         began = time.perf_counter()
-        answers = Answers(
-            card=classifier.metadata,
-            labels=split.labels,
-            probabilities=np.concatenate(found),
-            names=split.samples["pixel_sha256"].to_pylist(),
-            slices=[""] * count,
-            groups=[""] * count,
-        )
-        write_tables(Path(name) / "tables", tables(answers, judge(answers), []))
+        every = (classifier.metadata, split, np.concatenate(answers))
+        tables = plot_tables(*every, evaluation_metrics(*every), [])
+        write_tables(Path(name) / "tables", tables)
         scored = time.perf_counter() - began
     status = Path(f"/proc/{psutil.Process().pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]

@@ -12,7 +12,7 @@ from typing import get_args, get_type_hints
 from typer.models import OptionInfo
 
 from stages.cli.command import comments
-from stages.evaluation.markdown import table
+from stages.evaluation.markdown import markdown_table
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 DOCUMENT = ROOT / "stages/README.md"
@@ -36,7 +36,7 @@ def parameters() -> str:
         for name, default in defaults.items()
         for shown in [str(default).lower() if isinstance(default, bool) else default]
     ]
-    return table(("parameter", "default", "may be", "what it does"), rows)
+    return markdown_table(("parameter", "default", "may be", "what it does"), rows)
 
 
 def values(section: str, name: str) -> str:

@@ -25,7 +25,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from stages.evaluation import spoken
+from stages.evaluation.model_card import print_results
 from stages.splits import overview
 from tests.kit.browser import browser
 from tests.kit.live import serve
@@ -60,7 +60,7 @@ def _printed(root: Path) -> Iterator[str]:
         f"{made['precision_of_answers']:.1%} of them right"
     )
     yield "Running stage 'evaluate':"
-    yield _caught(lambda: spoken.say(_read(root, "evaluate"), _robustness(root)))
+    yield _caught(lambda: print_results((root / "metrics/model_card.md").read_text()))
     yield "Running stage 'drift':"
     found = _read(root, "drift")
     drifted = sum(column["drifted"] for column in found["columns"].values())
@@ -75,7 +75,7 @@ def _read(root: Path, stage: str) -> dict[str, Any]:
 def _epochs(folder: Path) -> Iterator[str]:
     """Yield a line an epoch; its speed is left out, which no committed file knows."""
     curves = {
-        (split, name): [float(row[name]) for row in _rows(folder / split / f"{name}.tsv", "\t")]
+        (split, name): [float(row[name]) for row in _rows(folder / split / f"{name}.tsv")]
         for split in ("train", "validation")
         for name in ("loss", "accuracy")
     }
@@ -89,20 +89,9 @@ def _epochs(folder: Path) -> Iterator[str]:
         yield f"epoch {epoch + 1} of {PARAMS['train']['epochs']}: {said}"
 
 
-def _robustness(root: Path) -> list[dict[str, Any]]:
-    return [
-        {
-            "curve": row["curve"],
-            "severity": int(row["severity"]),
-            "accuracy": float(row["accuracy"]),
-        }
-        for row in _rows(root / "plots/evaluate/robustness.csv", ",")
-    ]
-
-
-def _rows(path: Path, delimiter: str) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open() as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def _caught(say: Callable[[], None]) -> str:

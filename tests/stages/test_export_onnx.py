@@ -13,7 +13,7 @@ from onnx import helper
 from server.errors import UserError
 from server.model.classifier import Classifier
 from stages import export_onnx
-from stages.answers.calibration import cross_entropy, tempered
+from stages.answers.calibration import apply_temperature, cross_entropy
 from stages.answers.predictions import matrix
 from stages.answers.scores import scores
 from stages.artefact.graph import Graph, set_temperature, to_onnx
@@ -97,11 +97,11 @@ def test_histograms_count_all_of_validation(workspace: Path, classifier: Classif
 
 def test_parity_is_measured_and_held(workspace: Path) -> None:
     figures = json.loads(Path("metrics/export.json").read_text())
-    found = figures["parity"]["fp32"]
+    differences = figures["parity"]["fp32"]
     for batch in ("batch_1", "batch_n"):
-        assert 0 < found[f"max_difference_{batch}"] < 1e-4
-        assert found[f"top1_differing_{batch}"] == 0
-    assert found["images"] == len(Dataset.open(Path("data/prepared")).split("val"))
+        assert 0 < differences[f"max_difference_{batch}"] < 1e-4
+        assert differences[f"top1_differing_{batch}"] == 0
+    assert differences["images"] == len(Dataset.open(Path("data/prepared")).split("val"))
     assert figures["accuracy_drop"] == 0
 
 
@@ -200,7 +200,8 @@ def test_probabilities_are_calibrated_on_validation(
     validation = Dataset.open(Path("data/prepared")).split("val")
     images = validation.images.take(np.arange(len(validation)))
     before, after = plain(images)[0], classifier(images)[0]
-    assert after == pytest.approx(tempered(before, classifier.metadata.temperature), abs=1e-4)
+    expected = apply_temperature(before, classifier.metadata.temperature)
+    assert after == pytest.approx(expected, abs=1e-4)
     assert cross_entropy(after, validation.labels) < cross_entropy(before, validation.labels)
 
 
@@ -248,8 +249,8 @@ def test_each_family_goes_through_export_parity_and_int8(
         helper.set_model_props(model, card.to_properties())
         (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
         classifier = Classifier(tmp_path / "model.onnx")
-        found = parity(graph, classifier, validation, precision=precision)
-        assert found["images"] == len(validation)
+        differences, probabilities = parity(graph, classifier, validation, precision=precision)
+        assert differences["images"] == len(probabilities) == len(validation)
 
 
 def test_a_network_that_cannot_be_exported_says_so(workspace: Path) -> None:

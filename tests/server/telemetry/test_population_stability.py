@@ -8,7 +8,7 @@ from server.image.features import FEATURES
 from server.predictions.prediction import Picture, Prediction
 from server.telemetry.metrics import Metrics
 from server.telemetry.population_stability import FEWEST, Bins, Stability, _chi_squared
-from stages.artefact.reference_histograms import histograms
+from stages.artefact.reference_histograms import reference_histograms
 
 
 def prediction(random: np.random.Generator, *, darker: float = 0.0) -> Prediction:
@@ -34,7 +34,7 @@ def prediction(random: np.random.Generator, *, darker: float = 0.0) -> Predictio
 def reference() -> dict[str, object]:
     random = np.random.default_rng(0)
     rows = [prediction(random).row() for _ in range(400)]
-    return histograms(pa.Table.from_pylist(rows), ["a", "b"])
+    return reference_histograms(pa.Table.from_pylist(rows), ["a", "b"])
 
 
 def test_what_has_not_changed_is_beyond_chance_in_few_windows(

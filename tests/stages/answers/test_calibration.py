@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from stages.answers.calibration import abstain_threshold, cross_entropy, fit_temperature, tempered
+from stages.answers.calibration import (
+    abstain_threshold,
+    apply_temperature,
+    cross_entropy,
+    fit_temperature,
+)
 
 
 def test_a_temperature_that_was_put_in_is_found_again() -> None:
@@ -9,16 +14,21 @@ def test_a_temperature_that_was_put_in_is_found_again() -> None:
     true = random.dirichlet([1, 1, 1], size=20_000)
     labels = np.array([random.choice(3, p=row) for row in true])
     for temperature in (0.5, 2.0):
-        overconfident = tempered(true.astype(np.float32), 1 / temperature).astype(np.float32)
+        overconfident = apply_temperature(true, 1 / temperature).astype(np.float32)
         assert fit_temperature(overconfident, labels) == pytest.approx(temperature, rel=0.05)
 
 
 def test_temperature_one_changes_nothing_and_more_of_it_flattens() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1]], dtype=np.float32)
-    assert tempered(probabilities, 1.0) == pytest.approx(probabilities, abs=1e-6)
-    assert tempered(probabilities, 2.0)[0] == pytest.approx(
+    assert apply_temperature(probabilities, 1.0) == pytest.approx(probabilities, abs=1e-6)
+    assert apply_temperature(probabilities, 2.0)[0] == pytest.approx(
         np.sqrt([0.7, 0.2, 0.1]) / np.sqrt([0.7, 0.2, 0.1]).sum()
     )
+
+
+def test_a_temperature_can_be_taken_back() -> None:
+    raw = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]])
+    assert apply_temperature(apply_temperature(raw, 0.6), 1 / 0.6) == pytest.approx(raw)
 
 
 def test_cross_entropy_by_hand() -> None:

@@ -57,7 +57,7 @@ def test_an_alarm_opens_an_issue_that_says_what_and_how(
 ) -> None:
     verdicts(drifted=True)
     monkeypatch.setenv("RUN_URL", "https://example.org/run/1")
-    assert run_stage("issue") == 0
+    assert run_stage("reports.drift_issue") == 0
     *_, last = calls(gh)
     assert last[:4] == ["issue", "create", "--label", "drift"]
     assert last[last.index("--title") + 1] == "Drift: brightness"
@@ -70,14 +70,14 @@ def test_an_alarm_opens_an_issue_that_says_what_and_how(
 def test_a_second_alarm_rewrites_the_open_issue(gh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts(drifted=True)
     monkeypatch.setenv("OPEN", "17")
-    assert run_stage("issue") == 0
+    assert run_stage("reports.drift_issue") == 0
     assert calls(gh)[-1][:3] == ["issue", "edit", "17"]
     assert not any(call[:2] == ["issue", "create"] for call in calls(gh))
 
 
 def test_without_an_alarm_nobody_is_told(gh: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verdicts(drifted=False)
-    assert run_stage("issue") == 0
+    assert run_stage("reports.drift_issue") == 0
     assert not gh.exists()
     assert capsys.readouterr().out == "alarm=false\n"
 
@@ -87,5 +87,5 @@ def test_what_github_refuses_is_one_line(
 ) -> None:
     verdicts(drifted=True)
     monkeypatch.setenv("BROKEN", "label")
-    assert run_stage("issue") == 2
+    assert run_stage("reports.drift_issue") == 2
     assert "error: gh label create: HTTP 401: Bad credentials" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.reports.paired_test import compare, mcnemar
+from stages.reports.paired_test import mcnemar, paired_test
 
 
 def flags(*counts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,19 +18,19 @@ def test_mcnemar_of_a_table_that_is_in_print() -> None:
 
 
 def test_identical_answers_are_no_evidence() -> None:
-    found = compare(*flags(80, 0, 0, 20), [""] * 100)
-    assert (found.p_value, found.low, found.high) == (1, 0, 0)
-    assert found.sentence() == "Right and wrong on the same images, all 100 of them."
+    test = paired_test(*flags(80, 0, 0, 20), [""] * 100)
+    assert (test.p_value, test.low, test.high) == (1, 0, 0)
+    assert test.sentence() == "Right and wrong on the same images, all 100 of them."
 
 
 def test_the_sentence_says_what_the_interval_does() -> None:
-    better = compare(*flags(400, 10, 50, 40), [""] * 500)
+    better = paired_test(*flags(400, 10, 50, 40), [""] * 500)
     assert better.sentence().startswith("Better by 8.0 points, 95 % interval ")
     assert better.p_value < 0.001
-    worse = compare(*flags(400, 50, 10, 40), [""] * 500)
+    worse = paired_test(*flags(400, 50, 10, 40), [""] * 500)
     assert worse.sentence().startswith("Worse by 8.0 points, 95 % interval ")
     assert worse.low < -0.08 < worse.high < 0
-    same = compare(*flags(400, 25, 27, 48), [""] * 500)
+    same = paired_test(*flags(400, 25, 27, 48), [""] * 500)
     assert same.sentence().startswith(
         "No difference that 500 images can show: +0.4 points, 95 % interval -"
     )
@@ -42,14 +42,15 @@ def test_the_interval_covers_the_true_difference() -> None:
     covered = 0
     for seed in range(150):
         draw = rng.choice(4, size=300, p=[0.75, 0.06, 0.1, 0.09])
-        found = compare((draw == 0) | (draw == 1), (draw == 0) | (draw == 2), [""] * 300, seed=seed)
-        covered += found.low <= 0.04 <= found.high
+        before, after = (draw == 0) | (draw == 1), (draw == 0) | (draw == 2)
+        test = paired_test(before, after, [""] * 300, seed=seed)
+        covered += test.low <= 0.04 <= test.high
     assert 0.88 <= covered / 150 <= 0.99
 
 
 def test_images_of_one_group_count_once() -> None:
     was, now = flags(60, 5, 15, 20)
-    alone = compare(was, now, [""] * 100)
+    alone = paired_test(was, now, [""] * 100)
     copies = np.repeat(np.arange(100), 4)
-    grouped = compare(was[copies], now[copies], [str(index) for index in copies])
+    grouped = paired_test(was[copies], now[copies], [str(index) for index in copies])
     assert grouped.high - grouped.low == pytest.approx(alone.high - alone.low, rel=0.15)
