@@ -21,8 +21,8 @@ from stages.evaluation.plot_tables import tables, write_tables
 from stages.evaluation.robustness import means, robustness
 from stages.evaluation.speed import speed
 from stages.evaluation.spoken import say, say_speed
-from stages.sources.about import about
-from stages.sources.labelled import labelled
+from stages.sources.as_split import as_split
+from stages.sources.descriptor import about
 
 TIMINGS = Path("data/timings/evaluate.json")  # differs from run to run, so it is no output
 
@@ -41,14 +41,18 @@ def main(
 ) -> None:
     """Score the artefact on the test images, or on a folder of labelled ones."""
     classifier = Classifier(model)
-    images: AbstractContextManager[Split]
+    images: AbstractContextManager[tuple[Split, int]]
     if data:
-        images, source = labelled(data, classifier), Source.folder(data, about(data))
+        images = as_split(data, classifier, labelled=True)
+        source = Source.folder(data, about(data))
     else:
         dataset = Dataset.open(prepared)
-        images = nullcontext(dataset.split("test"))
+        images = nullcontext((dataset.split("test"), 0))
         source = Source.prepared(dataset.card, counts)
-    with images as split:
+    with images as (split, unreadable):
+        if unreadable:
+            files = f"{unreadable:,} of {len(split) + unreadable:,} images"
+            print(f"evaluate: {files} cannot be read, left out")
         answers = Answers.of(classifier, split, what="evaluate")
         worse = robustness(classifier, split)
         judged = {"model": classifier.name, **judge(answers), "robustness": means(worse)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from server.errors import ModelError
-from server.image.resize import ResizeFilter, ResizeMode
+from server.image.resize_mode import ResizeFilter, ResizeMode
 
 SCHEMA_VERSION = 1
 

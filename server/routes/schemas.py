@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.image.resize import ResizeMode
+from server.image.resize_mode import ResizeMode
 from server.model.metadata import Metadata
 from server.model.occlusion import CELLS
 from server.settings import Settings
