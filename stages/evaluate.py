@@ -15,7 +15,7 @@ from stages.cli.command import run
 from stages.cli.output import whole, write_json
 from stages.data.dataset import Dataset, Split
 from stages.evaluation.judgement import Answers, judge
-from stages.evaluation.mistakes import gallery
+from stages.evaluation.mistakes import mistakes_sheet
 from stages.evaluation.model_card import Source, model_card
 from stages.evaluation.plot_tables import tables, write_tables
 from stages.evaluation.robustness import means, robustness
@@ -65,7 +65,7 @@ def main(
             with whole(plots) as folder:
                 write_tables(folder, tables(answers, judged, worse))
             with whole(mistakes) as draft:
-                gallery(classifier, split, answers.probabilities, draft)
+                mistakes_sheet(classifier, split, answers.probabilities, draft)
             with whole(card) as draft:
                 draft.write_text(model_card(answers.card, judged, source), encoding="utf-8")
     measured = speed(classifier)
