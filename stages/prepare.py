@@ -38,11 +38,11 @@ def main(
     plots: Annotated[Path, Option(help="Folder of histograms.")] = Path("plots/prepare"),
 ) -> None:
     """Turn labelled images into train, validation and test arrays."""
+    # first of all: what is imported here is among the locals, too
     settings = parameters(locals()) | {"source": source.as_posix()}
 
     from server.image.resize import Resizer
     from stages.data.dataset import Card, Dataset, data_hash
-    from stages.data.shards import Shards
     from stages.sources.reading import read_all
     from stages.splits.assign import assign
     from stages.splits.candidates import Candidates
@@ -54,10 +54,8 @@ def main(
     images = [file for file in files if not file.reason]
     with whole(prepared) as folder:
         folder.mkdir()
-        shards = Shards(folder, len(images), image_size)
-        shards.allocate()
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
-        candidates = Candidates(images, read_all(images, shards, resizer), folder)
+        candidates = Candidates(images, read_all(images, folder, resizer), folder)
         candidates.refuse_unreadable(on_bad_image)
         pairs = drop_exact(candidates)
         pairs += group_near(candidates, distance=near_distance, correlation=near_correlation)

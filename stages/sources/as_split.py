@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from server.errors import UserError
 from server.model.classifier import Classifier
 from stages.data.dataset import Split, used_samples
-from stages.data.shards import Shards
 from stages.sources.folders import GroupBy, all_files, find, visible
 from stages.sources.reading import UNREADABLE, read_all
 from stages.sources.source_file import SourceFile
@@ -29,9 +28,7 @@ def as_split(
     classes = classifier.metadata.classes
     files = _labelled(source, classes) if labelled else _unlabelled(source)
     with TemporaryDirectory() as name:
-        shards = Shards(Path(name), len(files), classifier.metadata.image_size)
-        shards.allocate()
-        samples = read_all(files, shards, classifier.resizer)
+        samples = read_all(files, Path(name), classifier.resizer)
         readable = used_samples(samples)
         if not len(readable):
             problem = samples["status"][0].as_py().removeprefix(f"{UNREADABLE}: ")

@@ -31,11 +31,13 @@ OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEAT
 FACTS = pa.schema([SCHEMA.field(name) for name in ("status", *OF_PIXELS)])
 
 
-def read_all(files: Sequence[SourceFile], shards: Shards, resizer: Resizer) -> pa.Table:
-    """Store each readable image at its position; return the samples table, a row a file.
+def read_all(files: Sequence[SourceFile], folder: Path, resizer: Resizer) -> pa.Table:
+    """Store each readable image in shards of `folder`; return the samples table, a row a file.
 
     `status` says of the others why they are `unreadable`; what only pixels can tell is null then.
     """
+    shards = Shards(folder, len(files), resizer.size)
+    shards.allocate()
     cores = len(os.sched_getaffinity(0))
     # spawn, not fork: nothing of this process's threads and buffers is copied
     with ProcessPoolExecutor(
