@@ -25,8 +25,9 @@ from stages.cli.output import whole, write_json
 from stages.comparison.current import Current, columns_of, see
 from stages.comparison.embeddings import Embeddings, judge_embeddings, unlikeness
 from stages.comparison.histograms import histograms
-from stages.comparison.outliers import gallery, without_images
+from stages.comparison.outliers import outliers_sheet
 from stages.comparison.stable_html import stable
+from stages.data.sheet import write_sheet
 
 EMBEDDING = "embedding"
 NO_IMAGES = "a log holds no images, so there is nothing to show"
@@ -120,7 +121,7 @@ def _page(alike: Embeddings | str) -> str:
 
 def _gallery(path: Path, reference: pa.Table, now: Current) -> None:
     if now.images is None or now.embedding is None:
-        without_images(path, NO_IMAGES)
+        write_sheet(path, [(NO_IMAGES, [])])
         return
     far = unlikeness(matrix(reference, EMBEDDING), now.embedding)
     names = now.columns[CLASS].tolist()
@@ -131,7 +132,7 @@ def _gallery(path: Path, reference: pa.Table, now: Current) -> None:
             now.paths, names, confidences, far.tolist(), strict=True
         )
     ]
-    gallery(path, now.images, captions, far)
+    outliers_sheet(path, now.images, captions, far)
 
 
 def _tell(found: Assessment, on_drift: OnDrift, metrics: Path) -> None:

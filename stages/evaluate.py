@@ -16,13 +16,13 @@ from stages.cli.command import run
 from stages.cli.output import whole, write_json
 from stages.data.dataset import Dataset, Split
 from stages.evaluation.metrics import evaluation_metrics
-from stages.evaluation.mistakes import gallery
+from stages.evaluation.mistakes import mistakes_sheet
 from stages.evaluation.model_card import Source, model_card, print_results
 from stages.evaluation.plot_tables import plot_tables, write_tables
 from stages.evaluation.robustness import corruption_accuracies, mean_accuracies
 from stages.evaluation.speed import measure_speed, print_speed
-from stages.sources.about import about
-from stages.sources.labelled import labelled
+from stages.sources.as_split import as_split
+from stages.sources.descriptor import about
 
 TIMINGS = Path("data/timings/evaluate.json")  # differs from run to run, so it is no output
 
@@ -41,17 +41,21 @@ def main(
 ) -> None:
     """Score the artefact on the test images, or on a folder of labelled ones."""
     classifier = Classifier(model)
-    images: AbstractContextManager[Split]
+    images: AbstractContextManager[tuple[Split, int]]
     if data:
-        images, source = labelled(data, classifier), Source(name=data.name, about=about(data))
+        images = as_split(data, classifier, labelled=True)
+        source = Source(name=data.name, about=about(data))
     else:
         dataset = Dataset.open(prepared)
-        images = nullcontext(dataset.split("test"))
+        images = nullcontext((dataset.split("test"), 0))
         source = Source.prepared(dataset.card, counts)
     if data and results:
         metrics, card = results / metrics.name, results / card.name
         plots, mistakes = results / "plots", results / mistakes.name
-    with images as split:
+    with images as (split, unreadable):
+        if unreadable:
+            files = f"{unreadable:,} of {len(split) + unreadable:,} images"
+            print(f"evaluate: {files} cannot be read, left out")
         probabilities = predict_probabilities(classifier, split, what="evaluate")
         robustness = corruption_accuracies(classifier, split)
         figures = {
@@ -68,7 +72,7 @@ def main(
                 tables = plot_tables(classifier.metadata, split, probabilities, figures, robustness)
                 write_tables(folder, tables)
             with whole(mistakes) as draft:
-                gallery(classifier, split, probabilities, draft)
+                mistakes_sheet(classifier, split, probabilities, draft)
             with whole(card) as draft:
                 draft.write_text(text, encoding="utf-8")
     speed = measure_speed(classifier)

@@ -1,29 +1,14 @@
 """The one way from a picture of any shape to the square that the network sees."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from server.image.resize_mode import ResizeFilter, ResizeMode
+
 Pixels = npt.NDArray[np.uint8]
-
-
-class ResizeMode(StrEnum):
-    """How a picture of any shape becomes a square."""
-
-    CROP = "crop"  # keep the shape, cut off what stands over
-    PAD = "pad"  # keep the shape, fill up with white
-    SQUASH = "squash"  # give up the shape, keep everything
-
-
-class ResizeFilter(StrEnum):
-    """Pillow's resampling filters, all of them antialiased."""
-
-    BILINEAR = "bilinear"
-    BICUBIC = "bicubic"
-    LANCZOS = "lanczos"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from server.image.resize import ResizeMode
+from server.image.resize_mode import ResizeMode
 from server.inference.admission import Admission
 from server.inference.predictor import Predictor
 from server.model.occlusion import CELLS, covered

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self, get_type_hints
 
 from server.errors import ModelError
-from server.image.resize import ResizeFilter, ResizeMode
+from server.image.resize_mode import ResizeFilter, ResizeMode
 
 SCHEMA_VERSION = 1
 STRINGS = (str, ResizeMode, ResizeFilter)  # all other fields are JSON

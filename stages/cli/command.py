@@ -30,32 +30,31 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     A mistake of the user's is one line on stderr and exit code 2; anything else is a bug of ours
     and keeps its traceback.
     """
-    _explain(main, section)
+    text = PARAMS.read_text(encoding="utf-8") if section and PARAMS.is_file() else ""
+    explained = comments(text)
+    for name, hint in get_type_hints(main, include_extras=True).items():
+        for option in get_args(hint)[1:]:
+            if isinstance(option, OptionInfo):
+                option.help = explained.get((section, name), option.help)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(
         help=main.__doc__,
         # DVC writes --on_bad_image, Typer knows --on-bad-image
         context_settings={
             "token_normalize_func": lambda token: token.replace("_", "-"),
-            "default_map": _section(section),
+            "default_map": _defaults(text, section),
         },
     )(main)
     try:
         sys.exit(app(standalone_mode=False))
     except TyperException as error:
-        fail(error.format_message())
+        _fail(error.format_message())
     except UserError as error:
-        fail(str(error))
+        _fail(str(error))
     except OSError as error:
         if error.errno not in MENDABLE:
             raise
-        fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
-
-
-def fail(message: str) -> NoReturn:
-    """Say in one line what is wrong, and exit with 2."""
-    print("error:", " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(2)
+        _fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
 
 
 def parameters(options: dict[str, Any], *, but: str = "") -> dict[str, Any]:
@@ -69,35 +68,28 @@ def parameters(options: dict[str, Any], *, but: str = "") -> dict[str, Any]:
 
 def comments(text: str) -> dict[tuple[str, str], str]:
     """Return the comment above each parameter of a params.yaml, by section and name."""
-    found: dict[tuple[str, str], str] = {}
-    section, said = "", list[str]()
+    explained: dict[tuple[str, str], str] = {}
+    section, comment = "", list[str]()
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
         if word == "#":
-            said.append(rest)
+            comment.append(rest)
             continue
-        if line.startswith("  ") and word.endswith(":"):
-            found[section, word[:-1]] = " ".join(said)
+        if word.endswith(":") and line.startswith("  "):
+            explained[section, word[:-1]] = " ".join(comment)
         elif word.endswith(":"):
             section = word[:-1]
-        said = []
-    return found
+        comment = []
+    return explained
 
 
-def _explain(main: Callable[..., None], section: str) -> None:
-    """Give each option that is a parameter its comment in params.yaml as help."""
-    if not section or not PARAMS.is_file():
-        return
-    said = comments(PARAMS.read_text(encoding="utf-8"))
-    for name, hint in get_type_hints(main, include_extras=True).items():
-        for option in get_args(hint)[1:]:
-            if isinstance(option, OptionInfo) and (section, name) in said:
-                option.help = said[section, name]
-
-
-def _section(name: str) -> dict[str, Any]:
+def _defaults(text: str, section: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))[name]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return dict(yaml.safe_load(text)[section])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _fail(message: str) -> NoReturn:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(2)

@@ -4,9 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 T = TypeVar("T")
 
 EVERY = 20.0  # seconds between plain lines
@@ -24,29 +21,24 @@ def track(
 
     size: how much of the total an item is.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
     console = Console()
-    start = time.monotonic()
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[speed]}")
+    start = shown = time.monotonic()
     done = 0
-
-    def speed() -> str:
-        return f"{done / max(time.monotonic() - start, 1e-9):,.1f} {unit}/s"
-
-    if not console.is_terminal:
-        shown = start
-        for item in items:
-            yield item
-            done += size(item)
-            if time.monotonic() - shown > EVERY:
-                shown = time.monotonic()
-                left = (shown - start) * (total - done) / done
-                print(f"{what}: {done:,} of {total:,}, {speed()}, {left:.0f} s left", flush=True)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
-        *columns, TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=console
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
     ) as progress:
         task = progress.add_task(what, total=total, speed="")
         for item in items:
             yield item
             done += size(item)
-            progress.update(task, completed=done, speed=speed())
+            now = time.monotonic()
+            speed = f"{done / max(now - start, 1e-9):,.1f} {unit}/s"
+            progress.update(task, completed=done, speed=speed)
+            if progress.disable and now - shown > EVERY:
+                shown = now
+                left = (now - start) * (total - done) / done
+                print(f"{what}: {done:,} of {total:,}, {speed}, {left:.0f} s left", flush=True)

@@ -19,7 +19,7 @@ from server.model.classifier import Classifier, Floats
 from stages.answers.predictions import matrix, predict
 from stages.data.dataset import CARD, Dataset, Split
 from stages.data.shards import Images
-from stages.sources.unlabelled import unlabelled
+from stages.sources.as_split import as_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def see(path: Path, classifier: Classifier) -> Iterator[Current]:
     elif files := log_files(path):
         yield _of_log(path, files, classifier)
     elif path.is_dir():
-        with unlabelled(path, classifier) as (split, unreadable):
+        with as_split(path, classifier, labelled=False) as (split, unreadable):
             notes = [f"{unreadable:,} files are no images that can be read"] if unreadable else []
             yield _of_split(split, classifier, notes=notes)
     else:

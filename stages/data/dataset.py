@@ -5,6 +5,7 @@ samples.parquet       a row a file of the source, used or not (`SCHEMA`)
 dataset.json          classes in index order, how images were resized, a hash of it all
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,7 +20,8 @@ import pyarrow.parquet as pq
 
 from server.errors import UserError
 from server.image.features import FEATURES
-from server.image.resize import ResizeFilter, ResizeMode
+from server.image.resize_mode import ResizeFilter, ResizeMode
+from stages.cli.output import write_json
 from stages.data.shards import Images
 
 SPLITS = ("train", "val", "test")
@@ -27,15 +29,11 @@ USED = "used"
 TABLE = "samples.parquet"
 CARD = "dataset.json"
 
+TEXTS = ("path", "class", "slice", "group", "split", "status", "pixel_sha256", "phash")
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("path", "class", "slice", "group", "split", "status")]
-    + [("pixel_sha256", pa.string()), ("phash", pa.string())]
-    + [
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("mode", pa.string()),
-        ("format", pa.string()),
-    ]
+    [(name, pa.string()) for name in TEXTS]
+    + [(name, pa.int32()) for name in ("width", "height")]
+    + [(name, pa.string()) for name in ("mode", "format")]
     + [(name, pa.float64()) for name in FEATURES]
     + [("shard", pa.int32()), ("index", pa.int64())]
 )
@@ -43,7 +41,13 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What holds for the whole data set; `about`: what its source says of itself."""
+    """What holds for the whole data set.
+
+    classes: in index order.
+    data_hash: names what is learned from, see `data_hash`.
+    parameters: of prepare.
+    about: what the source says of itself.
+    """
 
     classes: list[str]
     image_size: int
@@ -52,24 +56,6 @@ class Card:
     data_hash: str
     parameters: dict[str, Any]
     about: dict[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        modes = {
-            "resize_mode": ResizeMode(values["resize_mode"]),
-            "resize_filter": ResizeFilter(values["resize_filter"]),
-        }
-        return cls(**{**values, **modes})
-
-
-def write_samples(folder: Path, samples: pa.Table) -> None:
-    """Write the samples table."""
-    pq.write_table(samples.cast(SCHEMA), folder / TABLE)
 
 
 @dataclass(frozen=True)
@@ -115,11 +101,28 @@ class Dataset:
             samples = pq.read_table(folder / TABLE, schema=SCHEMA)
         except FileNotFoundError as error:
             raise UserError(f"{error.filename}: not there; run `dvc repro prepare`") from None
-        return cls(folder, Card.from_json(values), samples)
+        values["resize_mode"] = ResizeMode(values["resize_mode"])
+        values["resize_filter"] = ResizeFilter(values["resize_filter"])
+        return cls(folder, Card(**values), samples)
+
+    def save(self) -> None:
+        """Write the card and the table; the shards lie there."""
+        pq.write_table(self.samples, self.folder / TABLE)
+        write_json(self.folder / CARD, asdict(self.card))
 
     def split(self, name: str) -> Split:
         """Return the used images of split `train`, `val` or `test`."""
-        wanted = pc.and_(
-            pc.equal(self.samples["status"], USED), pc.equal(self.samples["split"], name)
-        )
-        return Split(self.folder, self.card.classes, self.samples.filter(wanted))
+        rows = used_samples(self.samples)
+        return Split(self.folder, self.card.classes, rows.filter(pc.equal(rows["split"], name)))
+
+
+def used_samples(samples: pa.Table) -> pa.Table:
+    """Return the rows of images that are used."""
+    return samples.filter(pc.equal(samples["status"], USED))
+
+
+def data_hash(samples: pa.Table) -> str:
+    """Name the data by what is learned from: pixels, classes and splits, not paths."""
+    columns = used_samples(samples).select(["pixel_sha256", "split", "class"]).to_pydict()
+    lines = sorted(map(" ".join, zip(*columns.values(), strict=True)))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -53,14 +53,12 @@ class Shards:
                 f"{self.size} pixels: {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free; make "
                 "room or lower prepare.image_size"
             )
-        for number in range(-(-self.count // self.capacity)):
-            count = min(self.capacity, self.count - number * self.capacity)
-            with (self.folder / shard_name(number)).open("wb") as file:
-                shape = (count, self.size, self.size, 3)
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                file.flush()
-                os.posix_fallocate(file.fileno(), file.tell(), count * self.bytes_each)
+        for number, first in enumerate(range(0, self.count, self.capacity)):
+            shape = (min(self.capacity, self.count - first), self.size, self.size, 3)
+            path = self.folder / shard_name(number)
+            np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
     def write(self, first: int, images: Sequence[Pixels | None]) -> None:
         """Store images at the positions from `first` on; None leaves its place as it is."""

@@ -3,44 +3,36 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 from server.model.occlusion import occlusion
 from stages.answers.scores import Probabilities
 from stages.data.dataset import Split
+from stages.data.sheet import write_sheet
 
-SHOWN, COLUMNS = 12, 3
-TILE, TITLE, GAP = 160, 34, 12
+MOST, COLUMNS = 12, 3
+TILE = 160  # pixels
 
 
-def gallery(classifier: Classifier, split: Split, probabilities: Probabilities, path: Path) -> int:
-    """Write a PNG of up to `SHOWN` mistakes, the most confident first; return how many there are.
+def mistakes_sheet(
+    classifier: Classifier, split: Split, probabilities: Probabilities, path: Path
+) -> None:
+    """Write a PNG of up to `MOST` mistakes, the most confident first.
 
     Red is what speaks for the given answer, blue what speaks against it.
     """
-    predicted = probabilities.argmax(axis=1)
+    predicted, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != split.labels)
-    shown = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:SHOWN]
-    rows = max(1, -(-len(shown) // COLUMNS))
-    width, height = 2 * TILE + GAP, TILE + TITLE
-    sheet = Image.new("RGB", (COLUMNS * width, rows * height), "white")
-    pen = ImageDraw.Draw(sheet)
-    if not len(shown):
-        pen.text((4, 4), "no mistakes", fill="black")
-    for number, index in enumerate(shown.tolist()):
-        pixels = split.images.take([index])[0]
-        row, column = divmod(number, COLUMNS)
-        left, top = column * width, row * height
+    cells = []
+    for index in wrong[np.argsort(-confidences[wrong], kind="stable")][:MOST]:
         answer, truth = (split.classes[i] for i in (predicted[index], split.labels[index]))
-        said = f"said {answer} ({probabilities[index].max():.3f})\nis {truth}"
-        pen.text((left + 2, top + 2), said, fill="black")
+        pixels = split.images.take([index])[0]
         drops = occlusion(classifier.probabilities, pixels, int(predicted[index]))
-        sheet.paste(_tile(pixels), (left, top + TITLE))
-        sheet.paste(_tile(overlaid(pixels, drops)), (left + TILE, top + TITLE))
-    sheet.save(path, format="PNG")
-    return len(wrong)
+        caption = f"said {answer} ({confidences[index]:.3f})\nis {truth}"
+        cells.append((caption, [pixels, overlaid(pixels, drops)]))
+    write_sheet(path, cells or [("no mistakes", [])], columns=COLUMNS, tile=TILE)
 
 
 def overlaid(pixels: Pixels, drops: Floats) -> Pixels:
@@ -54,7 +46,3 @@ def overlaid(pixels: Pixels, drops: Floats) -> Pixels:
     share = np.abs(weight) / 2
     blended: Pixels = (gray * (1 - share) + colour * share).round().astype(np.uint8)
     return blended
-
-
-def _tile(pixels: Pixels) -> Image.Image:
-    return Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.BILINEAR)

@@ -1,20 +1,21 @@
-"""Data sets that Python packages ship, read as a descriptor says."""
+"""Descriptors of data sets that Python packages ship, and what a source says of itself."""
 
-import importlib.metadata
-import importlib.util
 from pathlib import Path
 
 import yaml
 
 from server.errors import UserError
-from stages.sources.about import KEYS as ABOUT
 from stages.sources.source_file import SourceFile
 
 KEYS = {"package", "version", "module", "labels", "columns", "classes"}
+ABOUT = ("title", "licence", "cite")
+LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 
 
 def packaged(descriptor: Path) -> list[SourceFile]:
     """List the images of a data set; raise `UserError` where it is not installed as described."""
+    from importlib import metadata, util
+
     try:
         card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
@@ -26,24 +27,38 @@ def packaged(descriptor: Path) -> list[SourceFile]:
         )
     package, version = card["package"], card["version"]
     try:
-        installed = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        installed = metadata.version(package)
+    except metadata.PackageNotFoundError:
         installed = "none"
     if installed != version:
         raise UserError(
             f"{descriptor}: needs {package} {version}, installed is {installed}; run `make install`"
         )
-    spec = importlib.util.find_spec(card["module"])
+    spec = util.find_spec(card["module"])
     assert spec is not None
     assert spec.origin is not None
     labels = Path(spec.origin).parent / card["labels"]
-    found = []
+    files = []
     for line in labels.read_text(encoding="utf-8").splitlines():
         row = dict(zip(card["columns"], line.split(), strict=True))
-        value = float(row["label"])
+        value, path = float(row["label"]), row["image"]
         label = next(name for name, bound in card["classes"].items() if value < bound)
-        file = str(labels.parent / row["image"])
-        found.append(
-            SourceFile(file=file, path=row["image"], label=label, slice=row.get("slice", ""))
-        )
-    return found
+        file = str(labels.parent / path)
+        files.append(SourceFile(file=file, path=path, label=label, slice=row.get("slice", "")))
+    return files
+
+
+def about(source: Path) -> dict[str, str]:
+    """Return those of `ABOUT` that are known: a descriptor names them, a folder holds a licence.
+
+    Of a folder's licence its first line is taken, which is its name.
+    """
+    if source.is_file():
+        card = yaml.safe_load(source.read_text(encoding="utf-8"))
+        return {key: str(card[key]) for key in ABOUT if key in card}
+    licence = next((source / name for name in LICENCES if (source / name).is_file()), None)
+    if not licence:
+        return {}
+    lines = licence.read_text(encoding="utf-8", errors="replace").splitlines()
+    stripped = (line.strip("# \t") for line in lines)
+    return next(({"licence": line} for line in stripped if line), {})

@@ -1,4 +1,4 @@
-"""Reads the files of a source on all cores: pixels into shards, facts into a table."""
+"""Reads the files of a source on all cores: pixels into shards, the rest into the samples table."""
 
 import hashlib
 import os
@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
@@ -17,22 +19,25 @@ from server.image.decode import decode
 from server.image.features import FEATURES, image_features
 from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
-from stages.data.dataset import SCHEMA
+from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Shards
 from stages.sources.source_file import SourceFile
 
 CHUNK = 16
 AHEAD = 4  # chunks a process, so that memory does not grow with the number of images
+UNREADABLE = "unreadable"
 
 OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
-FACTS = pa.schema([("problem", pa.string()), *(SCHEMA.field(name) for name in OF_PIXELS)])
+FACTS = pa.schema([SCHEMA.field(name) for name in ("status", *OF_PIXELS)])
 
 
-def read_all(found: Sequence[SourceFile], shards: Shards, resizer: Resizer) -> pa.Table:
-    """Store each readable image at its position; return a row a file, as `FACTS`.
+def read_all(files: Sequence[SourceFile], folder: Path, resizer: Resizer) -> pa.Table:
+    """Store each readable image in shards of `folder`; return the samples table, a row a file.
 
-    `problem` says why a file cannot be used; the rest of its row is null then.
+    `status` says of the others why they are `unreadable`; what only pixels can tell is null then.
     """
+    shards = Shards(folder, len(files), resizer.size)
+    shards.allocate()
     cores = len(os.sched_getaffinity(0))
     # spawn, not fork: nothing of this process's threads and buffers is copied
     with ProcessPoolExecutor(
@@ -41,24 +46,21 @@ def read_all(found: Sequence[SourceFile], shards: Shards, resizer: Resizer) -> p
 
         def chunks() -> Iterator[pa.Table]:
             waiting: deque[Future[pa.Table]] = deque()
-            for start in range(0, len(found), CHUNK):
-                files = [image.file for image in found[start : start + CHUNK]]
-                waiting.append(pool.submit(_read_chunk, files, start, shards, resizer))
+            for start in range(0, len(files), CHUNK):
+                names = [file.file for file in files[start : start + CHUNK]]
+                waiting.append(pool.submit(_read_chunk, names, start, shards, resizer))
                 if len(waiting) >= AHEAD * cores:
                     yield waiting.popleft().result()
             for future in waiting:
                 yield future.result()
 
-        tables = list(
-            track(
-                chunks(),
-                what="prepare",
-                total=len(found),
-                unit="images",
-                size=lambda chunk: int(chunk.num_rows),
-            )
-        )
-    return pa.concat_tables([FACTS.empty_table(), *tables]).combine_chunks()
+        shown = track(chunks(), what="prepare", total=len(files), unit="images", size=len)
+        facts = pa.concat_tables([FACTS.empty_table(), *shown])
+    shard, index = np.divmod(np.arange(len(files)), shards.capacity)
+    columns = {name: facts[name] for name in FACTS.names} | {"shard": shard, "index": index}
+    for name in ("path", "label", "slice", "group", "split"):
+        columns["class" if name == "label" else name] = [getattr(file, name) for file in files]
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _end_with_parent() -> None:
@@ -87,12 +89,13 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
         with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
             decoded = decode(source.read(), target=resizer.size)
     except ImageError as error:
-        return None, {"problem": str(error)}
+        return None, {"status": f"{UNREADABLE}: {error}"}
     except OSError as error:
-        return None, {"problem": error.strerror or str(error)}
+        return None, {"status": f"{UNREADABLE}: {error.strerror or error}"}
     pixels = resizer(decoded.picture)
     size = f"{decoded.width}x{decoded.height}:".encode()
     return pixels, {
+        "status": USED,
         "pixel_sha256": hashlib.sha256(size + pixels.tobytes()).hexdigest(),
         "phash": str(phash(Image.fromarray(pixels))),
         "width": decoded.width,
@@ -105,8 +108,5 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
 
 def same_pixels(first: str, second: str) -> bool:
     """Whether two readable files decode to equal pixels."""
-    pictures = []
-    for file in (first, second):
-        with open(file, "rb") as source:  # noqa: PTH123
-            pictures.append(decode(source.read()).picture)
-    return pictures[0].size == pictures[1].size and pictures[0].tobytes() == pictures[1].tobytes()
+    one, other = (decode(Path(file).read_bytes()).picture for file in (first, second))
+    return one.size == other.size and one.tobytes() == other.tobytes()

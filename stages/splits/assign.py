@@ -3,78 +3,88 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import accumulate
 
 from server.errors import UserError
 from stages.data.dataset import SPLITS
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """What of an image decides on its split."""
-
-    label: str
-    slice: str
-    group: int  # images of one group stay together
-    key: str  # names the image: its pixels' hash
-    split: str = ""  # that the source gave it, if any
+from stages.splits.candidates import Candidate
+from stages.splits.exclusion import OnLeak
 
 
 def assign(
-    members: Sequence[Member], *, validation_fraction: float, test_fraction: float, seed: int
-) -> list[str]:
-    """Return the split of each member; those that the source gave stay.
+    candidates: Sequence[Candidate], fractions: dict[str, float], *, on_leak: OnLeak, seed: int
+) -> int:
+    """Give each candidate its split; return how many shared their group with a later split.
+
+    Raises `UserError` for such a leak where `on_leak` says so, and where a class has too few.
+    """
+    draw_splits(candidates, fractions, seed=seed)
+    leaked = list(leaks(candidates))
+    if leaked and on_leak is OnLeak.ERROR:
+        first, later = leaked[0]
+        raise UserError(
+            f"{first.source.path} is in {first.split} and shows the same as {later.source.path} in "
+            f"{later.split}, {len(leaked)} such images in all; remove them or set "
+            "prepare.on_leak=drop"
+        )
+    if on_leak is OnLeak.DROP:
+        for candidate, later in leaked:
+            candidate.leave_out("leak", later)
+    check_counts(candidates)
+    return len(leaked)
+
+
+def draw_splits(candidates: Sequence[Candidate], fractions: dict[str, float], *, seed: int) -> None:
+    """Draw the split of each candidate by the fractions of `test` and `val`; given ones stay.
 
     Each group draws by a seeded hash of its own and nothing else. That is the only way in which
     one more image never moves another: what looks at counts must move images when a count changes.
     The price is that classes and slices get their fractions up to chance. Where chance would leave
     a class or slice out of a split, the group that came closest is moved there.
     """
-    if not (
-        validation_fraction > 0 and test_fraction > 0 and validation_fraction + test_fraction < 1
-    ):
+    if not (min(fractions.values()) > 0 and sum(fractions.values()) < 1):
         raise UserError(
-            f"prepare.validation_fraction={validation_fraction} and prepare.test_fraction="
-            f"{test_fraction}: each must be above 0 and their sum below 1"
+            f"prepare.validation_fraction={fractions['val']} and prepare.test_fraction="
+            f"{fractions['test']}: each must be above 0 and their sum below 1"
         )
-    given = {member.split for member in members} - {""}
-    fractions = {"test": test_fraction, "val": validation_fraction}
-    if given:
+    if given := {candidate.source.split for candidate in candidates} - {""}:
         fractions = {name: share for name, share in fractions.items() if name not in given}
         for name, share in fractions.items():
             print(f"prepare: no {name} in the source, so {share:.0%} of its train becomes it")
-    free = [member for member in members if member.split in {"", "train"}]
-    drawn = _draw(free, fractions, seed)
-    return [
-        drawn[member.group] if member.split in {"", "train"} else member.split for member in members
-    ]
+    free = [candidate for candidate in candidates if candidate.source.split in {"", "train"}]
+    splits = _draw(free, fractions, seed)
+    for candidate in candidates:
+        candidate.split = candidate.source.split
+    for candidate in free:
+        candidate.split = splits[candidate.component]
 
 
-def leaks(members: Sequence[Member], splits: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield each position that shares its group with one of a later split, and that one's position.
+def leaks(candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Candidate]]:
+    """Yield each candidate that shares its group with one of a later split, and that one.
 
     In the order of `SPLITS`: nothing may have been learned or chosen by what judges.
     """
-    rank = {split: number for number, split in enumerate(SPLITS)}
-    last: dict[int, int] = {}
-    for position, member in enumerate(members):
-        holder = last.setdefault(member.group, position)
-        if rank[splits[position]] > rank[splits[holder]]:
-            last[member.group] = position
-    for position, member in enumerate(members):
-        if rank[splits[position]] < rank[splits[last[member.group]]]:
-            yield position, last[member.group]
+    latest: dict[int, Candidate] = {}
+    for candidate in candidates:
+        holder = latest.setdefault(candidate.component, candidate)
+        if SPLITS.index(candidate.split) > SPLITS.index(holder.split):
+            latest[candidate.component] = candidate
+    for candidate in candidates:
+        later = latest[candidate.component]
+        if candidate.split != later.split:
+            yield candidate, later
 
 
-def check(labels: Sequence[str], splits: Sequence[str], *, given: set[str]) -> None:
+def check_counts(candidates: Sequence[Candidate]) -> None:
     """Raise `UserError` where a class is missing from train, or from a split that was drawn.
 
     It may be missing from one that came with the source: its index stays.
     """
-    counts = Counter(zip(labels, splits, strict=True))
-    for label in sorted(set(labels)):
+    given = {candidate.source.split for candidate in candidates} - {"train"}
+    counts = Counter((one.source.label, one.split) for one in candidates if one.split)
+    for label in sorted({label for label, _ in counts}):
         numbers = {split: counts[label, split] for split in SPLITS}
-        if not all(numbers[split] for split in SPLITS if split == "train" or split not in given):
+        if not all(number or split in given for split, number in numbers.items()):
             counted = ", ".join(f"{number} {split}" for split, number in numbers.items())
             raise UserError(
                 f"class {label}: {sum(numbers.values())} images are too few for three splits "
@@ -82,26 +92,26 @@ def check(labels: Sequence[str], splits: Sequence[str], *, given: set[str]) -> N
             )
 
 
-def _draw(members: Sequence[Member], fractions: dict[str, float], seed: int) -> dict[int, str]:
-    """Return the split of each group, by a number in [0, 1) from the smallest key in it."""
+def _draw(
+    candidates: Sequence[Candidate], fractions: dict[str, float], seed: int
+) -> dict[int, str]:
+    """Return the split of each group, by a number in [0, 1) from the smallest pixel hash in it."""
     keys: dict[int, str] = {}
     strata: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    for member in members:
-        keys[member.group] = min(member.key, keys.get(member.group, member.key))
-        strata[member.label, member.slice].add(member.group)
-        strata[member.label,].add(member.group)
+    for candidate in candidates:
+        group, key = candidate.component, candidate.pixel_sha256
+        keys[group] = min(key, keys.get(group, key))
+        strata[candidate.source.label, candidate.source.slice].add(group)
+        strata[candidate.source.label,].add(group)
     draws = {
         group: int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") / 2**64
         for group, key in keys.items()
     }
-    splits = {}
-    for group, draw in draws.items():
-        splits[group] = "train"
-        bound = 0.0
-        for name, share in fractions.items():
-            if bound <= draw < bound + share:
-                splits[group] = name
-            bound += share
+    bounds = list(zip(fractions, accumulate(fractions.values()), strict=True))
+    splits = {
+        group: next((name for name, bound in bounds if draw < bound), "train")
+        for group, draw in draws.items()
+    }
     for stratum in sorted(strata):
         _fill(sorted(strata[stratum], key=draws.__getitem__), [*fractions, "train"], splits)
     return splits

@@ -1,101 +1,88 @@
 """The candidates of a source on their way to samples: used, or left out with a reason."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from stages.data.dataset import SCHEMA, USED
-from stages.data.shards import Images, Shards
+from server.errors import UserError
+from stages.data.dataset import SCHEMA, USED, Split
+from stages.data.shards import Images
+from stages.sources.reading import UNREADABLE
 from stages.sources.source_file import SourceFile
+from stages.splits.exclusion import OnBadImage
 
 
-class Reason(StrEnum):
-    """Why a candidate is left out; `status` goes on after it with the other file or the fault."""
+@dataclass(kw_only=True, slots=True, eq=False)
+class Candidate:
+    """A file that may become a sample, and what is known of it so far.
 
-    UNREADABLE = "unreadable"
-    DUPLICATE = "duplicate"
-    LABEL_CONFLICT = "label conflict"
-    LEAK = "leak"
+    group: its name in the samples table, empty for an image that stands alone.
+    component: of the graph of near duplicates and given groups; those of one number share a split.
+    """
+
+    source: SourceFile
+    pixel_sha256: str
+    phash: str = ""
+    status: str = USED
+    group: str = ""
+    component: int = 0
+    split: str = ""
+
+    def leave_out(self, reason: str, other: "Candidate") -> None:
+        """Do not use it, for its likeness to another."""
+        self.status = f"{reason}: {other.source.path} of class {other.source.label}"
+        self.split = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Conflict:
-    """Two files that show the same, or nearly, under two labels; correlation 1: equal pixels."""
-
-    first: int
-    second: int
-    correlation: float
-
-
-@dataclass
 class Candidates:
-    """The candidates in the order of their paths, and what is known of them so far."""
+    """All candidates, in the order of their paths."""
 
-    found: Sequence[SourceFile]
-    facts: pa.Table
-    status: list[str] = field(init=False)
-    split: list[str] = field(init=False)
-    group: list[str] = field(init=False)
-    conflicts: list[Conflict] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Use what can be read."""
-        problems = self.facts["problem"].to_pylist()
-        self.status = [f"{Reason.UNREADABLE}: {text}" if text else USED for text in problems]
-        self.split = [""] * len(self.found)
-        self.group = [image.group for image in self.found]
+    def __init__(self, files: Sequence[SourceFile], samples: pa.Table, folder: Path) -> None:
+        """Take files as `read_all` read them into the shards of `folder`."""
+        facts = samples.select(["pixel_sha256", "phash", "status"]).to_pydict().values()
+        self.rows = [
+            Candidate(source=file, pixel_sha256=sha, phash=phash, status=status, group=file.group)
+            for file, sha, phash, status in zip(files, *facts, strict=True)
+        ]
+        self.samples, self.folder = samples, folder
 
     @property
-    def used(self) -> npt.NDArray[np.int64]:
-        """The positions of the candidates that are still used, `int64 [n]`."""
-        return np.array([i for i, status in enumerate(self.status) if status == USED], dtype=int)
+    def used(self) -> list[Candidate]:
+        """Those that are still used."""
+        return [row for row in self.rows if row.status == USED]
 
-    def leave_out(self, position: int, reason: Reason, other: int) -> None:
-        """Drop a candidate for its likeness to another."""
-        twin = self.found[other]
-        self.status[position] = f"{reason}: {twin.path} of class {twin.label}"
+    @property
+    def images(self) -> Images:
+        """The stored images of those that are still used."""
+        mask = pa.array([row.status == USED for row in self.rows])
+        return Split(self.folder, [], self.samples.filter(mask)).images
 
-    def labels(self, positions: Sequence[int] | npt.NDArray[np.int64]) -> list[str]:
-        """Return the classes of candidates."""
-        return [self.found[position].label for position in positions]
+    def refuse_unreadable(self, on_bad_image: OnBadImage) -> None:
+        """Raise `UserError` for a file that is no image, or a class of which none can be used."""
+        bad = [row for row in self.rows if row.status != USED]
+        if bad and on_bad_image is OnBadImage.ERROR:
+            more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            problem = bad[0].status.removeprefix(f"{UNREADABLE}: ")
+            raise UserError(
+                f"{bad[0].source.file}: {problem}{more}; remove it or set prepare.on_bad_image=skip"
+            )
+        usable = {row.source.label for row in self.used}
+        for lost in sorted({row.source.label for row in bad} - usable):
+            raise UserError(f"class {lost}: none of its files is a usable image; remove the class")
 
-    def images(self, shards: Shards, positions: npt.NDArray[np.int64]) -> Images:
-        """Return the stored images of candidates."""
-        numbers, indices = np.divmod(positions, shards.capacity)
-        return Images(shards.folder, shards=numbers, indices=indices)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return how many images of each class are used in each split."""
-        by_class = Counter((self.split[i], self.found[i].label) for i in self.used)
-        classes = sorted({image.label for image in self.found})
-        return {
-            split: {name: by_class[split, name] for name in classes}
-            for split in ("train", "val", "test")
-        }
-
-    def table(self, shards: Shards, others: Sequence[SourceFile]) -> pa.Table:
+    def samples_table(self, others: Sequence[SourceFile]) -> pa.Table:
         """Return the samples table: a row a file, those that were no candidates among them."""
-        count = len(self.found)
-        places = [shards.place(i) if self.status[i] == USED else (None, None) for i in range(count)]
-        columns = {
-            "path": [image.path for image in self.found],
-            "class": [image.label for image in self.found],
-            "slice": [image.slice for image in self.found],
-            "group": self.group,
-            "split": [split or None for split in self.split],
-            "status": self.status,
-            "shard": [place[0] for place in places],
-            "index": [place[1] for place in places],
+        used = pa.array([row.status == USED for row in self.rows])
+        columns = {name: self.samples[name] for name in SCHEMA.names} | {
+            "group": [row.group for row in self.rows],
+            "split": [row.split or None for row in self.rows],
+            "status": [row.status for row in self.rows],
+            "shard": pc.if_else(used, self.samples["shard"], None),
+            "index": pc.if_else(used, self.samples["index"], None),
         }
-        arrays = [
-            pa.array(columns[name], kind) if name in columns else self.facts[name].combine_chunks()
-            for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)
-        ]
-        rows = [{"path": image.path, "status": image.reason} for image in others]
-        rest = pa.Table.from_pylist(rows, schema=SCHEMA)
-        return pa.concat_tables([pa.table(arrays, schema=SCHEMA), rest]).sort_by("path")
+        rest = [{"path": file.path, "status": file.reason} for file in others]
+        tables = [pa.table(columns, schema=SCHEMA), pa.Table.from_pylist(rest, schema=SCHEMA)]
+        return pa.concat_tables(tables).sort_by("path")

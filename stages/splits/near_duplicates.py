@@ -1,8 +1,8 @@
 """Pictures that are nearly the same.
 
-They are found by the perceptual hash (64 bits of a DCT, `imagehash.phash`) and
-confirmed by pixels: the correlation of 32 x 32 gray thumbnails from which the mean of the data set
-has been taken, since what all pictures share (a frame, a horizon) proves nothing.
+They are found by the perceptual hash (64 bits of a DCT, `imagehash.phash`) and confirmed by pixels:
+the correlation of 32 x 32 gray thumbnails from which the mean of the data set has been taken, since
+what all pictures share (a frame, a horizon) proves nothing.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from server.image.resize import Pixels
 from stages.data.shards import Images
 
 THUMBNAIL = 32
@@ -31,7 +30,7 @@ def close_hashes(hashes: npt.NDArray[np.uint64], *, distance: int) -> Pairs:
     2007, "Detecting near-duplicates for web crawling"), so only those are compared.
     """
     bounds = np.linspace(0, BITS, distance + 2).astype(int)
-    found = [np.empty((0, 2), dtype=np.int64)]
+    pairs = [np.empty((0, 2), dtype=np.int64)]
     for low, high in pairwise(bounds.tolist()):
         piece = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
         order = np.argsort(piece, kind="stable")
@@ -42,8 +41,8 @@ def close_hashes(hashes: npt.NDArray[np.uint64], *, distance: int) -> Pairs:
                 break
             first, second = order[same], order[same + step]
             near = np.bitwise_count(hashes[first] ^ hashes[second]) <= distance
-            found.append(np.sort(np.stack([first[near], second[near]], axis=1), axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+            pairs.append(np.sort(np.stack([first[near], second[near]], axis=1), axis=1))
+    return np.unique(np.concatenate(pairs), axis=0)
 
 
 def confirmed(
@@ -57,11 +56,9 @@ def confirmed(
     if not len(pairs):
         return pairs, np.empty(0)
     mean_of = np.argsort(np.array(names))[:MEAN_OF]
-    mean = np.mean([_thumbnail(images.take([position])[0]) for position in mean_of], axis=0)
+    mean = np.mean([_thumbnail(images, position) for position in mean_of], axis=0)
     needed = np.unique(pairs)
-    residuals = np.stack(
-        [_standardised(_thumbnail(images.take([position])[0]) - mean) for position in needed]
-    )
+    residuals = np.stack([_standardised(_thumbnail(images, one) - mean) for one in needed])
     first, second = (residuals[np.searchsorted(needed, side)] for side in pairs.T)
     correlations = np.einsum("ij,ij->i", first, second)
     sure = correlations >= correlation
@@ -80,8 +77,8 @@ def groups(count: int, pairs: Pairs, given: Sequence[str]) -> npt.NDArray[np.int
     return np.asarray(numbers, dtype=np.int64)
 
 
-def _thumbnail(pixels: Pixels) -> npt.NDArray[np.float64]:
-    gray = Image.fromarray(pixels).convert("L")
+def _thumbnail(images: Images, position: int) -> npt.NDArray[np.float64]:
+    gray = Image.fromarray(images.take([position])[0]).convert("L")
     small = gray.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return _standardised(np.asarray(small, dtype=np.float64).ravel())
 

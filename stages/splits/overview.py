@@ -1,32 +1,31 @@
-"""What the prepared data looks like: histograms for `dvc plots`, a table for the terminal."""
+"""What the prepared data looks like: counts, distributions for `dvc plots`, and a printed table."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from stages.cli.output import whole
-from stages.data.dataset import SPLITS, USED
-from stages.sources.source_file import SourceFile
-from stages.splits.candidates import Candidates
+from stages.data.dataset import SPLITS, USED, Dataset, used_samples
 
 BINS = 20
 
 
-def summary(found: Sequence[SourceFile], samples: Candidates) -> dict[str, Any]:
+def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
     """Count what was found, used, left out for each reason, and grouped; classes in each split."""
-    left_out = Counter(image.reason for image in found if image.reason)
-    left_out += Counter(status.partition(":")[0] for status in samples.status)
+    left_out = Counter(text.partition(":")[0] for text in dataset.samples["status"].to_pylist())
     used = left_out.pop(USED)
-    groups = Counter(samples.group[i] for i in samples.used if samples.group[i])
+    rows = used_samples(dataset.samples).select(["group", "split", "class"]).to_pydict()
+    groups = Counter(name for name in rows["group"] if name)
+    classes = Counter(zip(rows["split"], rows["class"], strict=True))
     return {
-        "found": len(found),
+        "found": len(dataset.samples),
         "used": used,
         "left_out": dict(sorted(left_out.items())),
         "groups": {
@@ -34,62 +33,62 @@ def summary(found: Sequence[SourceFile], samples: Candidates) -> dict[str, Any]:
             "images": sum(groups.values()),
             "largest": max(groups.values(), default=0),
         },
-        "label_conflicts": len(samples.conflicts),
-        **samples.counts(),
+        "label_conflicts": conflicts,
+        **{
+            split: {name: classes[split, name] for name in dataset.card.classes} for split in SPLITS
+        },
+        "leaked": leaked,
     }
 
 
-def histograms(samples: Candidates, folder: Path) -> None:
+def write_distributions(dataset: Dataset, counts: dict[str, Any], folder: Path) -> None:
     """Write counts of classes, image sizes and brightness, each a split, as CSV."""
-    used = samples.used
-    splits = np.array([samples.split[position] for position in used])
-    facts = samples.facts.take(pa.array(used))
-    width, height = (facts[name].to_numpy() for name in ("width", "height"))
-    classes = [
-        {"split": split, "class": name, "images": images}
-        for split, counted in samples.counts().items()
-        for name, images in counted.items()
-    ]
-    sizes = _binned(splits, np.sqrt(width * height.astype(np.float64)), "pixels", digits=1)
-    brightness = _binned(splits, facts["brightness"].to_numpy(), "brightness", digits=4)
+    samples = used_samples(dataset.samples)
+    pixels = pc.multiply(samples["width"], samples["height"].cast(pa.float64()))
+    tables = {
+        "classes": [
+            {"split": split, "class": name, "images": images}
+            for split in SPLITS
+            for name, images in counts[split].items()
+        ],
+        "sizes": _binned(samples["split"], "pixels", pc.sqrt(pixels), digits=1),
+        "brightness": _binned(samples["split"], "brightness", samples["brightness"], digits=4),
+    }
     with whole(folder) as draft:
         draft.mkdir()
-        for name, rows in (("classes", classes), ("sizes", sizes), ("brightness", brightness)):
+        for name, rows in tables.items():
             pyarrow.csv.write_csv(pa.Table.from_pylist(rows), draft / f"{name}.csv")
 
 
-def _binned(splits: Any, values: Any, name: str, *, digits: int) -> list[dict[str, Any]]:
+def print_summary(counts: dict[str, Any]) -> None:
+    """Print what `summary` counted: a row a class, and what was left out."""
+    columns = [Column("class"), *(Column(split, justify="right") for split in SPLITS)]
+    table = Table(*columns, title=f"{counts['used']:,} of {counts['found']:,} files used")
+    for name in counts["train"]:
+        table.add_row(name, *(f"{counts[split][name]:,}" for split in SPLITS))
+    table.add_section()
+    table.add_row("all", *(f"{sum(counts[split].values()):,}" for split in SPLITS))
+    console = Console(highlight=False)
+    console.print(table)
+    for reason, number in counts["left_out"].items():
+        console.print(f"left out, {reason}: {number:,}")
+    groups, pairs = counts["groups"], counts["label_conflicts"]
+    if groups["count"]:
+        console.print(
+            f"{groups['images']:,} images belong to {groups['count']:,} groups, the largest "
+            f"of {groups['largest']:,}; a group is in one split"
+        )
+    if pairs:
+        console.print(f"{pairs:,} pairs look alike under two labels: see metrics/conflicts.csv")
+
+
+def _binned(column: pa.Array, name: str, values: pa.Array, *, digits: int) -> list[dict[str, Any]]:
     """Return the share of each split in each of the bins that all splits have in common."""
     edges = np.histogram_bin_edges(values, bins=BINS)
     rows = []
     for split in SPLITS:
-        counted, _ = np.histogram(values[splits == split], bins=edges)
-        shares = counted / max(1, counted.sum())
+        counts, _ = np.histogram(values.filter(pc.equal(column, split)), bins=edges)
+        shares = counts / max(1, counts.sum())
         for left, share in zip(edges[:-1], shares, strict=True):
             rows.append({"split": split, name: round(left, digits), "share": round(share, 6)})
     return rows
-
-
-def table(counts: dict[str, Any]) -> None:
-    """Print a row a class, and what was left out."""
-    shown = Table(title=f"{counts['used']:,} of {counts['found']:,} files used")
-    shown.add_column("class")
-    for split in SPLITS:
-        shown.add_column(split, justify="right")
-    for name in counts["train"]:
-        shown.add_row(name, *(f"{counts[split][name]:,}" for split in SPLITS))
-    shown.add_section()
-    shown.add_row("all", *(f"{sum(counts[split].values()):,}" for split in SPLITS))
-    console = Console()
-    console.print(shown)
-    for reason, number in counts["left_out"].items():
-        console.print(f"left out, {reason}: {number:,}", highlight=False)
-    grouped, pairs = counts["groups"], counts["label_conflicts"]
-    if grouped["count"]:
-        console.print(
-            f"{grouped['images']:,} images belong to {grouped['count']:,} groups, the largest "
-            f"of {grouped['largest']:,}; a group is in one split",
-            highlight=False,
-        )
-    if pairs:
-        console.print(f"{pairs:,} pairs look alike under two labels: see metrics/conflicts.csv")

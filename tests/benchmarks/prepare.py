@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from server.image.decode import decode
-from server.image.resize import ResizeFilter, ResizeMode, Resizer
+from server.image.resize import Resizer
+from server.image.resize_mode import ResizeFilter, ResizeMode
 from tests.kit.stage import PARAMS, ROOT, arguments
 
 CLASSES = ("a", "b", "c")

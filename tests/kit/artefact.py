@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from server.image.resize import ResizeFilter, ResizeMode
+from server.image.resize_mode import ResizeFilter, ResizeMode
 from server.model.metadata import SCHEMA_VERSION, Metadata
 from tests.kit.drawing import encoded
 

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stages.evaluation.model_card import print_results
-from stages.splits import overview
+from stages.splits.overview import print_summary
 from tests.kit.browser import browser
 from tests.kit.live import serve
 from tests.kit.stage import PARAMS, ROOT
@@ -49,7 +49,7 @@ def terminal(root: Path = ROOT) -> str:
 
 def _printed(root: Path) -> Iterator[str]:
     yield "Running stage 'prepare':"
-    yield _caught(lambda: overview.table(_read(root, "prepare")))
+    yield _caught(lambda: print_summary(_read(root, "prepare")))
     yield "Running stage 'train':"
     yield from _epochs(root / "plots/train/plots/metrics")
     yield "Running stage 'export-onnx':"

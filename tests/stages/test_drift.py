@@ -14,7 +14,7 @@ from server.model.classifier import Classifier
 from stages.answers.predictions import predict
 from stages.comparison.stable_html import stable
 from stages.data.dataset import Dataset
-from stages.sources.unlabelled import unlabelled
+from stages.sources.as_split import as_split
 from tests.kit.drawing import CLASSES, draw
 from tests.kit.stage import run_stage
 
@@ -82,7 +82,7 @@ def reference(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) 
     """What 120 drawn images look like to the artefact: as many as an embedding's verdict needs."""
     folder = tmp_path_factory.mktemp("reference")
     images = drawn(folder / "images", first=0)
-    with unlabelled(images, classifier) as (split, _):
+    with as_split(images, classifier, labelled=False) as (split, _):
         pq.write_table(predict(classifier, split, what="test"), folder / "reference.parquet")
     return folder / "reference.parquet"
 
@@ -113,8 +113,8 @@ def test_images_of_the_same_population_do_not_alarm(
     assert not found["alarm"], found
     assert (found["reference_rows"], found["current_rows"]) == (120, 120)
     assert "1 files are no images that can be read" in found["notes"]
-    with Image.open(tmp_path / "outliers.png") as gallery:
-        assert gallery.size[1] > 4 * 128
+    with Image.open(tmp_path / "outliers.png") as sheet:
+        assert sheet.size[1] > 4 * 128
 
 
 CHANGES = {

@@ -145,10 +145,10 @@ def test_a_rerun_gives_the_same_bytes(workspace: Path, evaluated: Path, tmp_path
         assert (tmp_path / file.relative_to(evaluated)).read_bytes() == file.read_bytes(), file
 
 
-def test_the_gallery_shows_mistakes_beside_their_maps(evaluated: Path) -> None:
+def test_the_sheet_shows_mistakes_beside_their_maps(evaluated: Path) -> None:
     with Image.open(evaluated / "mistakes.png") as picture:
-        assert picture.width == 3 * (2 * 160 + 12)
-        assert picture.height % (160 + 34) == 0
+        assert picture.width == 3 * (2 * 160 + 12) + 12
+        assert picture.height % (160 + 2 * 16 + 12) == 12
 
 
 def test_the_model_card_says_where_it_comes_from_and_what_it_is_worth(evaluated: Path) -> None:

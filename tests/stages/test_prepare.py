@@ -273,6 +273,14 @@ def test_killed_at_any_moment_nothing_looks_finished_and_a_rerun_succeeds(
     assert [path.name for path in Path("data").iterdir() if path.name.startswith(".")] == []
 
 
+def test_help_waits_for_no_array_and_no_table() -> None:
+    program = "import sys, stages.prepare; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) & {"numpy", "PIL", "pyarrow", "scipy", "rich.progress"} == set()
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

@@ -17,7 +17,8 @@ with atheris.instrument_imports(include=["PIL", "server"]):
     from server.errors import ImageError
     from server.image.decode import decode
     from server.image.features import image_features
-    from server.image.resize import ResizeFilter, ResizeMode, Resizer
+    from server.image.resize import Resizer
+    from server.image.resize_mode import ResizeFilter, ResizeMode
 
 from tests.kit.corpus import WHOLE, foul
 

@@ -7,7 +7,8 @@ from PIL import ExifTags, Image
 
 from server.errors import ImageError
 from server.image.decode import decode
-from server.image.resize import ResizeFilter, ResizeMode, Resizer
+from server.image.resize import Resizer
+from server.image.resize_mode import ResizeFilter, ResizeMode
 from server.model.classifier import Classifier
 from tests.kit.drawing import CLASSES, draw, encoded
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from server.app import create_app
-from server.image.resize import ResizeFilter, ResizeMode
+from server.image.resize_mode import ResizeFilter, ResizeMode
 from server.model.classifier import Classifier
 from server.settings import Settings
 from tests.kit.artefact import SIZE, write_pixel_artefact

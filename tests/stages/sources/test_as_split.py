@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.model.classifier import Classifier
-from stages.sources.labelled import labelled
+from stages.sources.as_split import as_split
 from tests.kit.drawing import draw_folder
 from tests.kit.stage import ROOT, run_stage
 
@@ -49,14 +49,14 @@ def test_a_test_split_is_taken_where_there_is_one_and_groups_of_a_manifest(
 ) -> None:
     draw_folder(tmp_path / "split/train", per_class=4)
     draw_folder(tmp_path / "split/test", per_class=2)
-    with labelled(tmp_path / "split", classifier) as split:
-        assert len(split) == 6
+    with as_split(tmp_path / "split", classifier, labelled=True) as (split, unreadable):
+        assert (len(split), unreadable) == (6, 0)
         folder = split.folder
     assert not folder.exists()
     draw_folder(tmp_path / "listed", per_class=2)
     lines = [f"{kind}/{kind}-000.jpg,{kind},car-{kind}" for kind in ("disc", "frame")]
     (tmp_path / "listed/labels.csv").write_text("\n".join(["image,label,group", *lines]))
-    with labelled(tmp_path / "listed", classifier) as split:
+    with as_split(tmp_path / "listed", classifier, labelled=True) as (split, _):
         assert split.samples["group"].to_pylist() == ["car-disc", "car-frame"]
         assert split.labels.tolist() == [0, 1]
 
@@ -71,7 +71,7 @@ def test_a_test_split_is_taken_where_there_is_one_and_groups_of_a_manifest(
         ),
         (
             lambda folder: [file.write_text("torn") for file in folder.glob("*/*")],
-            "none of its 6 images can be read",
+            "none of its 6 files is an image that can be read; disc/disc-000.jpg: not an image",
         ),
     ],
 )

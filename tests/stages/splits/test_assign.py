@@ -3,31 +3,44 @@ from collections import Counter
 import pytest
 
 from server.errors import UserError
-from stages.splits.assign import Member, assign, check, leaks
+from stages.sources.source_file import SourceFile
+from stages.splits.assign import assign, check_counts, draw_splits, leaks
+from stages.splits.candidates import Candidate
+from stages.splits.exclusion import OnLeak
 
 
-def members(count: int, *, label: str = "a", where: str = "", first: int = 0) -> list[Member]:
+def candidate(
+    key: str, *, group: int, label: str = "a", where: str = "", given: str = "", split: str = ""
+) -> Candidate:
+    source = SourceFile(file=key, path=key, label=label, slice=where, split=given)
+    return Candidate(source=source, pixel_sha256=key, component=group, split=split)
+
+
+def several(count: int, *, label: str = "a", where: str = "", first: int = 0) -> list[Candidate]:
     return [
-        Member(label=label, slice=where, group=first + index, key=f"{label}{where}{index}")
+        candidate(f"{label}{where}{index}", group=first + index, label=label, where=where)
         for index in range(count)
     ]
 
 
 MANY = [
-    *members(2000, label="a", where="north"),
-    *members(400, label="a", where="south", first=2000),
-    *members(600, label="b", where="north", first=3000),
+    *several(2000, label="a", where="north"),
+    *several(400, label="a", where="south", first=2000),
+    *several(600, label="b", where="north", first=3000),
 ]
 
 
 def split(
-    of: list[Member], seed: int = 0, validation: float = 0.15, test: float = 0.2
+    of: list[Candidate], seed: int = 0, validation: float = 0.15, test: float = 0.2
 ) -> list[str]:
-    return assign(of, validation_fraction=validation, test_fraction=test, seed=seed)
+    draw_splits(of, {"test": test, "val": validation}, seed=seed)
+    return [one.split for one in of]
 
 
 def test_each_class_and_slice_is_split_by_the_fractions_up_to_chance() -> None:
-    counts = Counter(zip([(m.label, m.slice) for m in MANY], split(MANY), strict=True))
+    counts = Counter(
+        zip([(m.source.label, m.source.slice) for m in MANY], split(MANY), strict=True)
+    )
     for stratum, size in ((("a", "north"), 2000), (("a", "south"), 400), (("b", "north"), 600)):
         for name, share in (("test", 0.2), ("val", 0.15)):
             deviation = (size * share * (1 - share)) ** 0.5
@@ -37,7 +50,7 @@ def test_each_class_and_slice_is_split_by_the_fractions_up_to_chance() -> None:
 def test_one_more_image_moves_no_other() -> None:
     before = split(MANY)
     for index in range(50):
-        more = Member(label="b", slice="south", group=9000 + index, key=f"new{index}")
+        more = candidate(f"new{index}", group=9000 + index, label="b", where="south")
         assert split([*MANY, more])[:-1] == before
 
 
@@ -52,19 +65,18 @@ def test_the_order_of_files_does_not_matter() -> None:
 
 def test_a_group_is_never_in_two_splits() -> None:
     together = [
-        Member(label="ab"[index % 2], slice="", group=index // 5, key=str(index))
-        for index in range(500)
+        candidate(str(index), group=index // 5, label="ab"[index % 2]) for index in range(500)
     ]
     seen: dict[int, set[str]] = {}
-    for member, where in zip(together, split(together), strict=True):
-        seen.setdefault(member.group, set()).add(where)
+    for one, where in zip(together, split(together), strict=True):
+        seen.setdefault(one.component, set()).add(where)
     assert all(len(where) == 1 for where in seen.values())
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_chance_leaves_no_class_and_no_slice_out(seed: int) -> None:
-    few = [*members(3, label="rare", where="x"), *members(3, label="rare", where="y", first=10)]
-    splits = split([*few, *members(30, label="b", first=20)], seed=seed)
+    few = [*several(3, label="rare", where="x"), *several(3, label="rare", where="y", first=10)]
+    splits = split([*few, *several(30, label="b", first=20)], seed=seed)
     assert {"train", "val", "test"} == set(splits[:3]) == set(splits[3:6])
 
 
@@ -72,7 +84,7 @@ def test_what_the_source_split_stays_and_what_is_missing_is_carved(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [
-        Member(label="ab"[index % 2], slice="", group=index, key=str(index), split=name)
+        candidate(str(index), group=index, label="ab"[index % 2], given=name)
         for index, name in enumerate(["train"] * 400 + ["test"] * 50)
     ]
     splits = split(given)
@@ -83,16 +95,52 @@ def test_what_the_source_split_stays_and_what_is_missing_is_carved(
 
 
 def test_leaks_are_what_shares_a_group_with_a_later_split() -> None:
-    shared = [Member(label="a", slice="", group=group, key=str(group)) for group in (1, 1, 1, 2, 2)]
-    found = dict(leaks(shared, ["train", "test", "val", "train", "train"]))
-    assert found == {0: 1, 2: 1}
+    placed = [(1, "train"), (1, "test"), (1, "val"), (2, "train"), (2, "train")]
+    shared = [
+        candidate(str(number), group=group, split=name)
+        for number, (group, name) in enumerate(placed)
+    ]
+    assert list(leaks(shared)) == [(shared[0], shared[1]), (shared[2], shared[1])]
 
 
 def test_too_few_images_are_refused_with_their_counts() -> None:
-    labels, splits = ["a"] * 3 + ["rare"] * 2, ["train", "val", "test", "train", "val"]
+    placed = [("a", "train"), ("a", "val"), ("a", "test"), ("rare", "train"), ("rare", "val")]
+
+    def made(*, given: bool) -> list[Candidate]:
+        return [
+            candidate(
+                str(number),
+                group=number,
+                label=label,
+                split=name,
+                given=name if given and name != "val" else "",
+            )
+            for number, (label, name) in enumerate(placed)
+        ]
+
     with pytest.raises(UserError, match=r"class rare: 2 images .* \(1 train, 1 val, 0 test\)"):
-        check(labels, splits, given=set())
-    check(labels, splits, given={"train", "test"})
+        check_counts(made(given=False))
+    check_counts(made(given=True))
+
+
+@pytest.mark.parametrize("on_leak", list(OnLeak))
+def test_what_leaks_is_dropped_kept_or_an_error(on_leak: OnLeak) -> None:
+    pair = [candidate(name, group=99, given=name) for name in ("train", "test")]
+    others = [candidate(f"{i}", group=i, given=name) for i, name in enumerate(("train", "test"))]
+    rest = [candidate(f"more{i}", group=10 + i, given="train") for i in range(9)]
+
+    def leaked() -> int:
+        everything = [*pair, *others, *rest]
+        return assign(everything, {"test": 0.2, "val": 0.2}, on_leak=on_leak, seed=0)
+
+    if on_leak is OnLeak.ERROR:
+        with pytest.raises(UserError, match="train is in train and shows the same as test in test"):
+            leaked()
+        return
+    assert leaked() == 1
+    dropped = on_leak is OnLeak.DROP
+    assert pair[0].status == ("leak: test of class a" if dropped else "used")
+    assert [one.split for one in pair] == ["" if dropped else "train", "test"]
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0, 0.2), (0.2, 0), (0.5, 0.5), (-1, 0.5)])
