@@ -5,40 +5,27 @@ tell epochs apart by accuracy), never opens test. A training that was killed goe
 whole epoch, to the same bytes. `TRAIN_LAUNCH` in the environment makes it many processes.
 """
 
-import math
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-from timm.utils import ModelEmaV3
 from typer import Option
 
 from stages.cli.command import parameters, run
 from stages.cli.output import whole, write_json
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
-from stages.network.network import create
-from stages.training.amp import Precision
-from stages.training.augment import Flip, augment
+from stages.training.augment import Flip
+from stages.training.build import build_learner
 from stages.training.device import Device, be_deterministic, describe, keep_memory
-from stages.training.distributed import Processes, launch
-from stages.training.dvclive_logs import Curves
+from stages.training.distributed import ProcessGroup, launch
+from stages.training.dvclive_logs import DvcliveLogs
 from stages.training.epoch import Epoch, run_epoch
 from stages.training.history import Training
-from stages.training.learner import Learner
-from stages.training.profiling import TRACE, profile
-from stages.training.recipe import (
-    Balance,
-    Mix,
-    Schedule,
-    class_weights,
-    make_optimizer,
-    make_schedule,
-)
-from stages.training.resume import ResumeState, key, place
-from stages.training.seeds import Randomness
+from stages.training.recipe import Balance, Schedule
+from stages.training.resume import ResumeState, key, states_folder
+from stages.training.seeds import Seeds
 
 PACKAGES = ("torch", "timm")
 TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no output
@@ -77,88 +64,52 @@ def main(
     checkpoint: Annotated[Path, Option(help="Folder to write.")] = Path("data/checkpoint"),
     curves: Annotated[Path, Option(help="dvclive's folder.")] = Path("plots/train"),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/train.json"),
-    profiled: Annotated[bool, Option("--profile", help="Look at some steps, and exit.")] = False,
 ) -> None:
     """Fine-tune a timm network on the prepared images."""
-    settings = parameters(locals(), but="profiled")
+    options = parameters(locals())
     launch()
-    processes = Processes.join(device)
-    processor = processes.device
+    processes = ProcessGroup.join(device)
     keep_memory()
     be_deterministic()
-    rng = Randomness(seed, rank=processes.rank)
+    seeds = Seeds(seed, rank=processes.rank)
     dataset = Dataset.open(prepared)
     train, validation = dataset.split("train"), dataset.split("val")
-    classes = dataset.card.classes
-    network = create(
-        architecture, classes=len(classes), weights=weights, dropout=dropout, drop_path=drop_path
-    )
-    network.body = processes.synchronise(network.body)
-    network.freeze(freeze)
-    network.to(processor)
-    several = f"{processes.count} processes on " if processes.count > 1 else ""
-    print(
-        f"train: {architecture} on {several}{describe(processor)}, {len(train):,} images",
-        flush=True,
-    )
+    learner = build_learner(options, train, processes, seeds)
+    print(f"train: {architecture} on {processes.describe()}, {len(train):,} images", flush=True)
 
-    steps = math.ceil(len(processes.bounds(len(train), batch_size)) / accumulate)
-    made = make_optimizer(
-        network, optimizer, lr=lr, weight_decay=weight_decay, layer_decay=layer_decay
-    )
-    balanced = class_weights(train.labels, len(classes), balance)
-    learner = Learner(
-        network=network,
-        optimizer=made,
-        schedule=make_schedule(made, schedule, epochs=epochs, steps=steps, warmup=warmup, lr=lr),
-        precision=Precision(processor, amp=amp),
-        processes=processes,
-        augment=partial(
-            augment,
-            flip=flip,
-            quarter_turns=quarter_turns,
-            rotation=rotation,
-            generator=rng.augment,
-        ),
-        mix=Mix(mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing, classes=len(classes)),
-        class_weights=None if balanced is None else balanced.to(processor),
-        accumulate=accumulate,
-        average=ModelEmaV3(network, decay=ema, use_warmup=True) if ema else None,
-        compiled=compile,
-    )
-    if profiled:
-        profile(learner, train, batch_size=batch_size, trace=TIMINGS / TRACE)
-        return
-    versions = {package: version(package) for package in PACKAGES}
     card = Checkpoint(
         architecture=architecture,
-        classes=classes,
+        classes=dataset.card.classes,
         data_hash=dataset.card.data_hash,
-        parameters=settings,
-        versions=versions,
+        parameters=options,
+        versions={package: version(package) for package in PACKAGES},
     )
-    name = key(asdict(card), describe(processor))
-    training = Training(learner, ResumeState(place() / name) if processes.first else None)
+    states = states_folder() / key(asdict(card), describe(processes.device))
+    training = Training(learner, ResumeState(states) if processes.is_main else None)
     if training.resume():
         print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
-    pass_once = partial(
-        run_epoch, learner, train, validation, batch_size=batch_size, balance=balance, rng=rng
-    )
-    if not processes.first:
-        for _ in training.run(pass_once, epochs, patience):
-            pass
-        return
-    with whole(checkpoint) as folder, Curves(curves, TIMINGS) as logs:
+    with DvcliveLogs(curves, TIMINGS, enabled=processes.is_main) as logs:
         for epoch in training.epochs:
             logs.log(epoch)
-        for epoch in training.run(pass_once, epochs, patience):
+        for number in training.remaining(epochs, patience):
+            epoch = run_epoch(
+                learner,
+                train,
+                validation,
+                number=number,
+                batch_size=batch_size,
+                balance=balance,
+                seeds=seeds,
+            )
+            training.add(epoch)
             logs.log(epoch)
             print(_line(epoch, epochs), flush=True)
-        folder.mkdir()
-        card.save(folder, training.best_state)
-    best = training.best
-    scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
-    write_json(metrics, {"best_epoch": best.number, **scores})
+    if processes.is_main:
+        with whole(checkpoint) as folder:
+            card.save(folder, training.best_weights)
+        best = training.best
+        scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
+        write_json(metrics, {"best_epoch": best.number, **scores})
     training.clear()
 
 
@@ -168,7 +119,7 @@ def _line(epoch: Epoch, epochs: int) -> str:
         f"epoch {epoch.number} of {epochs}: train loss {train.loss:.3f}, accuracy "
         f"{train.accuracy:.3f}; validation loss {validation.loss:.3f}, accuracy "
         f"{validation.accuracy:.3f}; {epoch.seconds:.0f} s, "
-        f"{epoch.images / epoch.seconds:.0f} images/s"
+        f"{epoch.images_per_second:.0f} images/s"
     )
 
 

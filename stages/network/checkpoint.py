@@ -18,7 +18,7 @@ CARD = "checkpoint.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What is needed to build the network again, and where it came from."""
+    """The card of a checkpoint: how to build the network again, and where it came from."""
 
     architecture: str
     classes: list[str]
@@ -27,10 +27,10 @@ class Checkpoint:
     versions: dict[str, str]
 
     def save(self, folder: Path, state: dict[str, Tensor]) -> None:
-        """Write the network's `state` and this card to `folder`, which exists."""
-        save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in state.items()}, folder / WEIGHTS
-        )
+        """Write the network's `state` and this card to `folder`, which is made."""
+        folder.mkdir(exist_ok=True)
+        tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
+        save_file(tensors, folder / WEIGHTS)
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
         (folder / CARD).write_text(text + "\n", encoding="utf-8")
 

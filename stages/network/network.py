@@ -40,9 +40,9 @@ class Network(nn.Module):
         self._frozen: list[nn.Module] = []
 
     def freeze(self, groups: int) -> None:
-        """Let the first `groups` of timm's layer groups (the stem is the first) stay as they are.
+        """Freeze the first `groups` of timm's layer groups (the stem is the first), or raise.
 
-        Also what their norms have seen, so they see the data as they did before.
+        The running statistics of their norms are frozen too, so they scale as they did before.
         """
         matcher = self.body.group_matcher(coarse=True)
         names = group_parameters(self.body, matcher)
@@ -51,16 +51,14 @@ class Network(nn.Module):
                 f"train.freeze={groups}: this network has {len(names)} groups of layers, the last "
                 f"is its head; freeze at most {len(names) - 1}"
             )
-        parameters = dict(self.body.named_parameters())
-        modules = dict(self.body.named_modules())
-        inside = group_modules(self.body, matcher)
+        modules = group_modules(self.body, matcher)
         for group in list(names)[:groups]:
             for name in names[group]:
-                parameters[name].requires_grad_(requires_grad=False)
-            self._frozen += [modules[name] for name in inside.get(group, [])]
+                self.body.get_parameter(name).requires_grad_(requires_grad=False)
+            self._frozen += [self.body.get_submodule(name) for name in modules.get(group, [])]
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own
-        """Set what is not frozen to training."""
+        """Set all that is not frozen to training mode."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -96,7 +94,7 @@ def create(
 ) -> Network:
     """Make a network with a new head, or raise `UserError`.
 
-    `weights`: one of `Weights`, or the path of a file. dropout: before the head; drop_path: of
+    weights: one of `Weights`, or the path of a file. dropout: before the head; drop_path: of
     whole residual branches, up to this share in the last (Huang et al. 2016), where the
     architecture has it.
 

@@ -4,16 +4,18 @@ import torch
 from torch import Tensor
 
 
-class Precision:
-    """Runs the forward pass in a smaller type and takes optimizer steps that it does not spoil."""
+class MixedPrecision:
+    """`torch.autocast` and `GradScaler` for one device; off it, both pass everything through.
+
+    bfloat16 where the GPU has it, else float16 with a scaled loss.
+    """
 
     def __init__(self, device: torch.device, *, amp: bool) -> None:
-        """Choose the type: bfloat16 where the GPU has it; else float16 with a scaled loss."""
         self.device = device
         self.enabled = amp and device.type == "cuda"
-        brain = self.enabled and torch.cuda.is_bf16_supported(including_emulation=False)
-        self.dtype = torch.bfloat16 if brain else torch.float16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.enabled and not brain)
+        bfloat16 = self.enabled and torch.cuda.is_bf16_supported(including_emulation=False)
+        self.dtype = torch.bfloat16 if bfloat16 else torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.enabled and not bfloat16)
 
     def autocast(self) -> torch.autocast:
         """Return the context for a forward pass."""
@@ -21,14 +23,10 @@ class Precision:
         return torch.autocast(self.device.type, dtype=dtype, enabled=self.enabled)
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradients of `loss`."""
+        """Add the gradients of the scaled `loss`."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
-    def unscale(self, optimizer: torch.optim.Optimizer) -> None:
-        """Make the gradients those of the loss itself."""
-        self.scaler.unscale_(optimizer)
-
     def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Take one step, unless the scaled loss spoilt the gradients."""
+        """Take one optimizer step, unless the scaled loss made gradients infinite."""
         self.scaler.step(optimizer)
         self.scaler.update()

@@ -19,7 +19,7 @@ class Flip(StrEnum):
 def augment(
     images: Tensor, *, flip: Flip, quarter_turns: bool, rotation: float, generator: torch.Generator
 ) -> Tensor:
-    """Return `images` `[n, 3, size, size]` with a random turn and mirroring for each.
+    """Turn and mirror each of `images`, `float32 [n, 3, size, size]`, at random.
 
     rotation: the largest turn in degrees, to either side; corners are filled by reflection.
     Random numbers come from `generator`, on the CPU, so that a seed means the same everywhere.
@@ -35,5 +35,5 @@ def augment(
     rows = [cosine * horizontal, -sine * vertical, zero, sine * horizontal, cosine * vertical, zero]
     maps = torch.stack(rows, dim=1).view(count, 2, 3).to(images.device)
     grid = affine_grid(maps, list(images.shape), align_corners=False)
-    turned = grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    return turned.contiguous(memory_format=torch.channels_last)
+    images = grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return images.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The processor that torch computes on, and how."""
+"""The device that torch computes on, and its settings."""
 
 import ctypes
 import os
@@ -21,14 +21,14 @@ class Device(StrEnum):
 
 def choose(device: Device) -> torch.device:
     """Return the device, or raise `UserError` when the one asked for is not there."""
-    there = {
+    available = {
         Device.CUDA: torch.cuda.is_available(),
         Device.MPS: torch.backends.mps.is_available(),
         Device.CPU: True,
     }
     if device is Device.AUTO:
-        device = next(name for name, is_there in there.items() if is_there)
-    if not there[device]:
+        device = next(name for name, here in available.items() if here)
+    if not available[device]:
         raise UserError(f"train.device={device}: torch finds none on this machine; set it to auto")
     return torch.device(device.value)
 

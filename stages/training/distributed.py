@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from server.errors import UserError
-from stages.training.device import Device, choose
+from stages.training.device import Device, choose, describe
 
 LAUNCH = "TRAIN_LAUNCH"
 
@@ -49,19 +49,20 @@ def launch() -> None:
 
 
 @dataclass(frozen=True)
-class Processes:
-    """One process as it sees itself among the others; alone, all of it costs nothing."""
+class ProcessGroup:
+    """One process among those that train together; a group of one needs no torch.distributed."""
 
     device: torch.device
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @classmethod
     def join(cls, device: Device) -> Self:
-        """Meet the others, if a launcher started any; only the first will speak on stdout."""
+        """Meet the others, if a launcher started any; all but the main one lose their stdout."""
+        chosen = choose(device)
         if not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
-            return cls(choose(device))
-        chosen, here = choose(device), int(os.environ["LOCAL_WORLD_SIZE"])
+            return cls(chosen)
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
         if chosen.type == "cuda":
             if here > torch.cuda.device_count():
                 raise UserError(
@@ -79,59 +80,60 @@ class Processes:
         return cls(chosen, dist.get_rank(), dist.get_world_size())
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that writes."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which alone writes."""
         return self.rank == 0
 
-    def bounds(self, images: int, batch: int) -> list[tuple[int, int]]:
-        """Return where each batch of an epoch starts and ends, all processes' parts together.
+    def describe(self) -> str:
+        """Return the number of processes, if there are several, and the device, for people."""
+        several = f"{self.world_size} processes on " if self.world_size > 1 else ""
+        return several + describe(self.device)
 
-        What is left for the last is no batch of its own where it has not an image for everyone.
+    def batch_bounds(self, images: int, batch: int) -> list[tuple[int, int]]:
+        """Return where each global batch of an epoch starts and ends, or raise `UserError`.
+
+        A last batch with fewer images than there are processes joins the one before.
         """
-        if min(images, batch) < self.count:
+        if min(images, batch) < self.world_size:
             raise UserError(
-                f"train: {self.count} processes need an image each of {images:,} and of a batch "
-                f"of {batch:,}; raise train.batch_size, or lower --nproc-per-node"
+                f"train: {self.world_size} processes need an image each of {images:,} and of a "
+                f"batch of {batch:,}; raise train.batch_size, or lower --nproc-per-node"
             )
         starts = list(range(0, images, batch))
-        if images - starts[-1] < self.count:
+        if images - starts[-1] < self.world_size:
             del starts[-1]
         return list(zip(starts, [*starts[1:], images], strict=True))
 
     def share(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the part of this process; no image is in two."""
-        return order[self.rank :: self.count]
+        return order[self.rank :: self.world_size]
 
-    def together(self, network: nn.Module) -> nn.Module:
+    def data_parallel(self, network: nn.Module) -> nn.Module:
         """Wrap a network so that the gradients of a step are the mean over all processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return network
         gpu = [self.device.index] if self.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=gpu)
 
-    def synchronise(self, body: Any) -> Any:
+    def sync_batch_norm(self, body: Any) -> Any:
         """Let batch norms of timm see the batch of all processes; torch has it for CUDA alone."""
-        several = self.count > 1 and self.device.type == "cuda"
+        several = self.world_size > 1 and self.device.type == "cuda"
         return convert_sync_batchnorm(body) if several else body
 
-    def apart(self, network: Any, *, last: bool) -> AbstractContextManager[None]:
-        """Return a context that sends no gradients, unless this batch is the last of its step."""
-        alone: AbstractContextManager[None] = nullcontext()
-        return alone if last or self.count == 1 else network.no_sync()
+    def no_sync(self, network: Any, *, last: bool) -> AbstractContextManager[None]:
+        """Return a context that sends no gradients, unless this batch is the `last` of its step."""
+        sync: AbstractContextManager[None] = nullcontext()
+        return sync if last or self.world_size == 1 else network.no_sync()
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """Return the sums over all processes, which are the same bits in each."""
-        if self.count > 1:
+        if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
-    def from_first(self, data: bytes) -> bytes:
-        """Return what the first process has; other machines need not see its disk."""
-        if self.count == 1:
-            return data
-        size = torch.tensor(len(data), device=self.device)
-        dist.broadcast(size, 0)
-        held = np.frombuffer(data, np.uint8).copy() if self.first else np.zeros(int(size), np.uint8)
-        buffer = torch.from_numpy(held).to(self.device)
-        dist.broadcast(buffer, 0)
-        return buffer.cpu().numpy().tobytes()
+    def broadcast(self, data: bytes) -> bytes:
+        """Return the `data` of the main process; other machines need not see its disk."""
+        objects = [data]
+        if self.world_size > 1:
+            dist.broadcast_object_list(objects, src=0, device=self.device)
+        return objects[0]

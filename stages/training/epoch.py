@@ -1,10 +1,9 @@
-"""Passes over the data: learning from one split, judging by another."""
+"""One epoch: a pass over the training images, then one over those of validation."""
 
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +13,18 @@ from torch.nn.functional import cross_entropy
 from stages.cli.progress import track
 from stages.data.dataset import Split
 from stages.network.network import Network
-from stages.training.distributed import Processes
+from stages.training.distributed import ProcessGroup
 from stages.training.learner import Batch, Learner
 from stages.training.recipe import Balance, draw_order
 from stages.training.running_scores import RunningScores, Score
-from stages.training.seeds import Randomness
+from stages.training.seeds import Seeds
 
-JUDGE_BATCH = 64
+VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What one epoch came to; `train` is scored while learning, on augmented images."""
+    """The scores of one epoch; `train` is scored while learning, on augmented images."""
 
     number: int  # from 1
     train: Score
@@ -33,17 +32,12 @@ class Epoch:
     learning_rate: float  # of the last step
     gradient_norm: float  # mean over the steps
     seconds: float
-    images: int
+    images: int  # of train
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        scores = {name: Score(**values[name]) for name in ("train", "validation")}
-        return cls(**{**values, **scores})
+    @property
+    def images_per_second(self) -> float:
+        """The speed of learning, with the time of validation in it."""
+        return self.images / self.seconds
 
 
 def run_epoch(
@@ -54,46 +48,45 @@ def run_epoch(
     number: int,
     batch_size: int,
     balance: Balance,
-    rng: Randomness,
+    seeds: Seeds,
 ) -> Epoch:
-    """Learn from all of `train` in a new order, then judge by `validation`."""
+    """Learn from `train` in the order of this epoch, then score `validation`."""
     start = time.monotonic()
-    rng.start(number)
-    order = draw_order(train.labels, balance, rng.order)
+    seeds.start(number)
+    order = draw_order(train.labels, balance, seeds.order)
     processes = learner.processes
-    total = len(processes.bounds(len(order), batch_size))
+    total = len(processes.batch_bounds(len(order), batch_size))
     stream = batches(train, order, batch_size, processes)
-    tally = learner.learn(track(stream, what=f"epoch {number}", total=total, unit="batches"))
+    scores = learner.learn(track(stream, what=f"epoch {number}", total=total, unit="batches"))
     return Epoch(
         number=number,
-        train=tally.score(),
-        validation=judge(learner.judged, validation, processes),
+        train=scores.score(),
+        validation=validate(learner.result, validation, processes),
         learning_rate=max(group["lr"] for group in learner.optimizer.param_groups),
-        gradient_norm=tally.gradient_norm(),
+        gradient_norm=scores.gradient_norm(),
         seconds=time.monotonic() - start,
         images=len(train),
     )
 
 
 def batches(
-    split: Split, order: npt.NDArray[np.int64], size: int, processes: Processes
+    split: Split, order: npt.NDArray[np.int64], size: int, processes: ProcessGroup
 ) -> Iterator[Batch]:
     """Yield this process's part of each `size` images of `split` in `order`.
 
     While one batch is used the next is read.
     """
     device = processes.device
-    pinned = device.type == "cuda"
 
     def read(start: int, end: int) -> Batch:
         chosen = processes.share(order[start:end])
         images = torch.from_numpy(split.images.take(chosen))
         labels = torch.from_numpy(split.labels[chosen])
-        if pinned:
+        if device.type == "cuda":
             images, labels = images.pin_memory(), labels.pin_memory()
         return Batch(images, labels, end - start)
 
-    bounds = iter(processes.bounds(len(order), size))
+    bounds = iter(processes.batch_bounds(len(order), size))
     with ThreadPoolExecutor(1, "read") as reader:
         ahead: Future[Batch] | None = reader.submit(read, *next(bounds))
         while ahead:
@@ -105,12 +98,12 @@ def batches(
 
 
 @torch.inference_mode()
-def judge(network: Network, split: Split, processes: Processes) -> Score:
-    """Score the images of `split` as they are."""
+def validate(network: Network, split: Split, processes: ProcessGroup) -> Score:
+    """Score the images of `split` as they are, without augmentation."""
     network.eval()
-    tally = RunningScores(processes)
-    size = max(JUDGE_BATCH, processes.count)
+    scores = RunningScores(processes)
+    size = max(VALIDATION_BATCH, processes.world_size)
     for images, labels, _ in batches(split, np.arange(len(split)), size, processes):
         logits = network(network.normalise(images))
-        tally.add(logits, labels, cross_entropy(logits, labels))
-    return tally.score()
+        scores.add(logits, labels, cross_entropy(logits, labels))
+    return scores.score()

@@ -1,4 +1,4 @@
-"""How the network learns: timm's optimizers, schedules, averages and mixtures, by their names."""
+"""Optimizer, learning rate schedule, class balance, mixup and CutMix: timm's, by their names."""
 
 from difflib import get_close_matches
 from enum import StrEnum
@@ -18,7 +18,7 @@ from stages.network.network import Network
 
 
 class Schedule(StrEnum):
-    """How the learning rate goes, after its warm-up."""
+    """The learning rate after its warm-up."""
 
     COSINE = "cosine"  # falls to zero like a cosine
     STEP = "step"  # a tenth after each third of the epochs
@@ -94,25 +94,28 @@ def draw_order(
     return rng.choice(len(labels), size=len(labels), p=rarity / rarity.sum())
 
 
-def class_weights(labels: npt.NDArray[np.int64], classes: int, balance: Balance) -> Tensor | None:
+def class_weights(
+    labels: npt.NDArray[np.int64], classes: int, balance: Balance, device: torch.device
+) -> Tensor | None:
     """Return `float32 [classes]` of mean 1 over the images, or None where all weigh the same."""
     if balance is not Balance.LOSS:
         return None
-    counts = np.bincount(labels, minlength=classes)
-    return torch.tensor(len(labels) / (classes * np.maximum(counts, 1)), dtype=torch.float32)
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return torch.tensor(len(labels) / (classes * counts), dtype=torch.float32, device=device)
 
 
 class Mix:
-    """Labels as probabilities, and images blended with others of their batch.
+    """Mixup, CutMix and label smoothing of a batch, by timm's `Mixup`.
 
-    `mixup` (Zhang et al. 2018) and `cutmix` (Yun et al. 2019) are the parameters of the beta
-    distributions that the shares are drawn from; 0 is off, and of two that are on one is drawn.
+    mixup: parameter of the beta distribution of shares (Zhang et al. 2018); 0 is off.
+    cutmix: that of areas (Yun et al. 2019); 0 is off. Of two that are on one is drawn a batch.
+    label_smoothing: share of each label that is spread over all classes.
+    classes: their number.
     """
 
     def __init__(
         self, *, mixup: float, cutmix: float, label_smoothing: float, classes: int
     ) -> None:
-        """Take the settings."""
         self.classes = classes
         self.label_smoothing = label_smoothing
         self.on = mixup > 0 or cutmix > 0

@@ -1,4 +1,4 @@
-"""What batches come to, summed where they are computed."""
+"""Running loss and accuracy, kept on the device."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from server.errors import UserError
-from stages.training.distributed import Processes
+from stages.training.distributed import ProcessGroup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,43 +19,42 @@ class Score:
 
 
 class RunningScores:
-    """Sums on the device, so that no step waits for a number to be read."""
+    """Running loss, accuracy and gradient norm, kept on the device: no step waits to read them."""
 
-    def __init__(self, processes: Processes) -> None:
-        """Start at nothing."""
+    def __init__(self, processes: ProcessGroup) -> None:
         self.processes, device = processes, processes.device
         self.loss = torch.zeros((), device=device)
         self.correct = torch.zeros((), device=device)
         self.norm = torch.zeros((), device=device)
-        self.broken = torch.full((), math.inf, device=device)  # the first step without a loss
-        self.count = 0
+        self.diverged = torch.full((), math.inf, device=device)  # first step with a non-finite loss
+        self.images = 0
         self.steps = 0
 
     def add(self, logits: Tensor, labels: Tensor, mean_loss: Tensor, *, step: int = 0) -> None:
-        """Count a batch."""
+        """Add a batch: logits `[n, classes]`, labels `[n]` and the loss, a mean over the batch."""
         self.loss += mean_loss * len(labels)
         self.correct += (logits.argmax(1) == labels).sum()
-        self.count += len(labels)
+        self.images += len(labels)
         here = torch.where(mean_loss.isfinite(), math.inf, float(step))
-        self.broken = torch.minimum(self.broken, here)
+        self.diverged = torch.minimum(self.diverged, here)
 
     def add_norm(self, norm: Tensor) -> None:
-        """Count the norm of a step's gradients; a scaled loss may make some of them infinite."""
+        """Add the gradient norm of a step; a scaled loss may make some of them infinite."""
         self.norm += norm.nan_to_num(0.0, 0.0, 0.0)
         self.steps += 1
 
     def check(self) -> None:
-        """Raise `UserError` where a loss was no number."""
-        step = self.broken.item()
+        """Wait for the device, and raise `UserError` where a loss was not finite."""
+        step = self.diverged.item()
         if step < math.inf:
             raise UserError(f"train: the loss is no number in step {step:.0f}; lower train.lr")
 
     def score(self) -> Score:
         """Return the means over all processes."""
-        count = torch.tensor(float(self.count), device=self.loss.device)
-        sums = self.processes.sum(torch.stack([self.correct, self.loss, count]))
-        correct, loss, images = sums.tolist()
-        return Score(accuracy=correct / images, loss=loss / images)
+        images = torch.tensor(float(self.images), device=self.loss.device)
+        sums = self.processes.all_reduce(torch.stack([self.correct, self.loss, images]))
+        correct, loss, total = sums.tolist()
+        return Score(accuracy=correct / total, loss=loss / total)
 
     def gradient_norm(self) -> float:
         """Return the mean over the steps."""

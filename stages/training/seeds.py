@@ -1,22 +1,21 @@
-"""Every source of random numbers in training, seeded together for each epoch."""
+"""The random generators of training, seeded together for each epoch."""
 
 import numpy as np
 import torch
 
 
-class Randomness:
-    """`order` draws the order of images; `augment` turns, mirrors and brightness.
+class Seeds:
+    """`order` draws the order of images; `augment` turns and mirrors them.
 
-    torch's own generators draw dropout and drop path, numpy's global one timm's mixup. An epoch's
-    numbers depend on nothing before it, so a training that was killed needs none of them to go on.
+    torch's own generators draw dropout and drop path, numpy's global one timm's mixup. The numbers
+    of an epoch depend on nothing before it, so a resumed training needs no state of theirs.
     """
 
     def __init__(self, seed: int, *, rank: int = 0) -> None:
-        """Seed what draws a network's first weights, which are the same in all processes."""
         self.seed, self.rank = seed, rank
         self.order = np.random.default_rng(seed)
         self.augment = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed)
+        torch.manual_seed(seed)  # the first weights of a network are the same in all processes
 
     def start(self, epoch: int) -> None:
         """Seed all of them: the order for all processes alike, the rest for each its own."""

@@ -25,14 +25,14 @@ from rich.table import Table
 from stages.data.dataset import Dataset
 from stages.data.shards import Shards
 from stages.network.network import create
-from stages.training.amp import Precision
+from stages.training.amp import MixedPrecision
 from stages.training.augment import Flip, augment
 from stages.training.device import be_deterministic, keep_memory
-from stages.training.distributed import Processes
+from stages.training.distributed import ProcessGroup
 from stages.training.epoch import batches
 from stages.training.learner import Batch, Learner
 from stages.training.recipe import Mix, Schedule, make_optimizer, make_schedule
-from stages.training.seeds import Randomness
+from stages.training.seeds import Seeds
 
 ROUNDS, STEPS, BATCH, SIZE = 3, 8, 32, 160
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ SIZES = (1_000, 10_000, 100_000)
 SMALL = 64  # side of the images of which memory is measured
 
 
-def learner(rng: Randomness, architecture: str = "efficientnet_lite0") -> Learner:
+def learner(rng: Seeds, architecture: str = "efficientnet_lite0") -> Learner:
     """Return what `stages.train` would make of params.yaml."""
     network = create(architecture, classes=2, weights="none", dropout=0.2)
     optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
@@ -50,8 +50,8 @@ def learner(rng: Randomness, architecture: str = "efficientnet_lite0") -> Learne
         network=network,
         optimizer=optimizer,
         schedule=schedule,
-        precision=Precision(CPU, amp=True),
-        processes=Processes(CPU),
+        precision=MixedPrecision(CPU, amp=True),
+        processes=ProcessGroup(CPU),
         augment=turn,
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0.1, classes=2),
     )
@@ -59,18 +59,20 @@ def learner(rng: Randomness, architecture: str = "efficientnet_lite0") -> Learne
 
 def speeds() -> dict[str, list[float]]:
     """Return images a second of each way, a number a round."""
-    rng = Randomness(0)
+    rng = Seeds(0)
     train = Dataset.open(Path("data/prepared")).split("train")
     real, bare = learner(rng), learner(rng)
     bare.augment = lambda images: images
-    [resident] = batches(train, np.arange(BATCH), BATCH, Processes(CPU))
+    [resident] = batches(train, np.arange(BATCH), BATCH, ProcessGroup(CPU))
     found = defaultdict(list)
     for turn in range(ROUNDS + 1):  # the first warms up
         for way, one in (("a real epoch", real), ("one resident batch", bare)):
             order = rng.order.permutation(len(train))[: STEPS * BATCH]
             start = time.perf_counter()
             one.learn(
-                batches(train, order, BATCH, Processes(CPU)) if one is real else [resident] * STEPS
+                batches(train, order, BATCH, ProcessGroup(CPU))
+                if one is real
+                else [resident] * STEPS
             )
             if turn:
                 found[way].append(STEPS * BATCH / (time.perf_counter() - start))
@@ -100,7 +102,7 @@ def measure_memory(folder: Path, count: int) -> None:
 
     places = np.array([shards.place(position) for position in range(count)])
     images = Images(folder, shards=places[:, 0], indices=places[:, 1])
-    one = learner(Randomness(0), "test_resnet")
+    one = learner(Seeds(0), "test_resnet")
     order = np.random.default_rng(0).permutation(count)
     for start in range(0, count, BATCH):
         chosen = order[start : start + BATCH]

@@ -18,7 +18,7 @@ from dvc.stage import PipelineStage
 from stages.cli.command import comments
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
-BY_HAND = {"profiled", "data", "results"}  # options that no run of the pipeline gives
+BY_HAND = {"data", "results"}  # options that no run of the pipeline gives
 SECTIONS = ("prepare", "train", "export", "evaluate", "drift")
 PACKAGES = [
     file.parent.relative_to(ROOT)

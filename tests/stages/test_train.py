@@ -1,5 +1,4 @@
 import json
-import re
 import time
 from pathlib import Path
 
@@ -9,9 +8,9 @@ from safetensors.torch import load_file
 
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
-from stages.training.distributed import Processes
-from stages.training.dvclive_logs import Curves
-from stages.training.epoch import judge
+from stages.training.distributed import ProcessGroup
+from stages.training.dvclive_logs import DvcliveLogs
+from stages.training.epoch import validate
 from tests.kit.stage import run_stage
 
 
@@ -33,7 +32,7 @@ def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
     checkpoint = Path("data/checkpoint")
     network = Checkpoint.open(checkpoint).network(checkpoint)
     validation = Dataset.open(Path("data/prepared")).split("val")
-    kept = judge(network, validation, Processes(torch.device("cpu")))
+    kept = validate(network, validation, ProcessGroup(torch.device("cpu")))
     assert kept.accuracy == pytest.approx(chosen["validation"]["accuracy"])
     assert kept.loss == pytest.approx(chosen["validation"]["loss"], rel=1e-4)
 
@@ -52,7 +51,7 @@ def test_timings_are_logged_apart_from_what_is_hashed(workspace: Path) -> None:
 
 
 def test_the_load_of_the_machine_is_logged_with_a_gpu_and_without(tmp_path: Path) -> None:
-    with Curves(tmp_path / "curves", tmp_path / "timings"):
+    with DvcliveLogs(tmp_path / "curves", tmp_path / "timings"):
         logged = tmp_path / "timings/plots/metrics/system/cpu/usage (%).tsv"
         for _ in range(100):
             if logged.exists():
@@ -120,17 +119,3 @@ def test_the_page_to_watch_a_run_by_is_there_and_anew(
     for name in ("train/loss", "validation/accuracy", "gradient_norm", "images_per_second"):
         assert name.rpartition("/")[2] in page
     assert all(norm > 0 for norm in curve(tmp_path / "curves", "gradient_norm"))
-
-
-def test_profiling_prints_where_the_time_goes_and_trains_nothing(
-    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        assert train(tmp_path, prepared=workspace / "data/prepared", profile=True) == 0
-    printed = capsys.readouterr().out
-    assert "convolution" in printed
-    assert re.search(r"8 steps of 8 images in .* of it waiting for data", printed)
-    trace = json.loads((tmp_path / "data/timings/train/trace.json").read_text())
-    assert len(trace["traceEvents"]) > 100
-    assert not (tmp_path / "checkpoint").exists()

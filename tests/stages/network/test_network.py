@@ -5,8 +5,8 @@ import torch
 from huggingface_hub import constants
 
 from server.errors import UserError
+from stages.network import pretrained
 from stages.network.network import create
-from stages.network.network import pretrained as source_of_weights
 from stages.network.pretrained import Weights, packaged_state
 
 
@@ -63,7 +63,7 @@ def test_without_a_network_the_hub_is_asked_once_and_not_waited_for() -> None:
 
 
 def test_a_packaged_module_that_is_missing_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = source_of_weights.PACKAGED["efficientnet_lite0"]._replace(module="no_such_module")
-    monkeypatch.setitem(source_of_weights.PACKAGED, "efficientnet_lite0", gone)
+    gone = pretrained.PACKAGED["efficientnet_lite0"]._replace(module="no_such_module")
+    monkeypatch.setitem(pretrained.PACKAGED, "efficientnet_lite0", gone)
     with pytest.raises(UserError, match="no_such_module is not installed; run `make install`"):
         packaged_state("efficientnet_lite0")

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from server.errors import UserError
 from stages.network.network import create
-from stages.training.distributed import Processes
+from stages.training.distributed import ProcessGroup
 from tests.kit.clone import ENVIRONMENT
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments
 from tests.stages.training.test_resume import saved
@@ -136,8 +136,8 @@ def test_each_image_is_in_one_part_and_nobody_is_without(
 ) -> None:
     order = np.random.default_rng(0).permutation(images)
     parts = [
-        [one.share(order[start:end]) for start, end in one.bounds(images, batch)]
-        for one in (Processes(CPU, rank, count) for rank in range(count))
+        [one.share(order[start:end]) for start, end in one.batch_bounds(images, batch)]
+        for one in (ProcessGroup(CPU, rank, count) for rank in range(count))
     ]
     assert min(len(part) for process in parts for part in process) >= 1
     assert sorted(np.concatenate([np.concatenate(process) for process in parts])) == list(
@@ -147,7 +147,7 @@ def test_each_image_is_in_one_part_and_nobody_is_without(
 
 def test_fewer_images_than_processes_are_refused() -> None:
     with pytest.raises(UserError, match="3 processes need an image each of 36 and of a batch of 2"):
-        Processes(CPU, 0, 3).bounds(36, 2)
+        ProcessGroup(CPU, 0, 3).batch_bounds(36, 2)
 
 
 def test_a_launcher_that_is_not_there_is_named(built: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_launcher_that_is_not_there_is_named(built: Path, tmp_path: Path) -> N
 def test_on_gpus_batch_norms_see_all_of_a_batch_and_nothing_is_renamed() -> None:
     network = create("test_efficientnet", classes=2, weights="none")
     names = list(network.state_dict())
-    network.body = Processes(torch.device("cuda", 0), 0, 2).synchronise(network.body)
+    network.body = ProcessGroup(torch.device("cuda", 0), 0, 2).sync_batch_norm(network.body)
     kinds = {
         type(module).__name__
         for module in network.modules()

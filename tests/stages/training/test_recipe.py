@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from timm.layers import DropPath
 from timm.utils import ModelEmaV3
 from torch import nn
 
 from server.errors import UserError
+from stages.data.dataset import Dataset
 from stages.network.network import Network, create
-from stages.training.amp import Precision
+from stages.training.amp import MixedPrecision
+from stages.training.build import build_learner
 from stages.training.device import be_deterministic
-from stages.training.distributed import Processes
+from stages.training.distributed import ProcessGroup
 from stages.training.learner import Batch, Learner
 from stages.training.recipe import (
     Balance,
@@ -24,7 +27,8 @@ from stages.training.recipe import (
     make_optimizer,
     make_schedule,
 )
-from tests.kit.stage import run_stage
+from stages.training.seeds import Seeds
+from tests.kit.stage import PARAMS, TINY, run_stage
 
 CPU = torch.device("cpu")
 LABELS = np.array([0] * 30 + [1] * 10)
@@ -57,16 +61,8 @@ def base(built: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
         ("warmup", 0.5),
         ("weight_decay", 0.5),
         ("label_smoothing", 0.3),
-        ("mixup", 0.5),
-        ("cutmix", 0.5),
         ("balance", "sampling"),
-        ("dropout", 0.5),
-        ("drop_path", 0.5),
-        ("freeze", 1),
         ("ema", 0.9),
-        ("flip", "none"),
-        ("quarter_turns", False),
-        ("rotation", 20.0),
         ("batch_size", 16),
         ("seed", 1),
     ],
@@ -75,6 +71,82 @@ def test_a_parameter_changes_what_is_learned(
     workspace: Path, tmp_path: Path, base: bytes, name: str, value: object
 ) -> None:
     assert trained(tmp_path, **{name: value}) != base
+
+
+def build(**changes: object) -> Learner:
+    """Return the learner that `train` makes of options, on the prepared images."""
+    options = {**PARAMS["train"], **TINY["train"], **BASE, **changes}
+    train = Dataset.open(Path("data/prepared")).split("train")
+    return build_learner(options, train, ProcessGroup(CPU), Seeds(0))
+
+
+def test_dropout_drops_its_share_of_the_features(workspace: Path) -> None:
+    network = build(dropout=0.5).network.train()
+    seen: list[torch.Tensor] = []
+    network.body.head.drop.register_forward_hook(lambda *call: seen.append(call[-1]))
+    network(torch.rand(64, 3, 32, 32))
+    assert (seen[0] == 0).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_drop_path_rises_to_its_rate_in_the_last_block(workspace: Path) -> None:
+    def rates(learner: Learner) -> list[float]:
+        return [one.drop_prob for one in learner.network.modules() if isinstance(one, DropPath)]
+
+    assert rates(build()) == []
+    assert max(rates(build(drop_path=0.5))) == rates(build(drop_path=0.5))[-1] == 0.5
+
+
+def test_frozen_layers_are_in_the_checkpoint_as_they_were(workspace: Path, tmp_path: Path) -> None:
+    trained(tmp_path, freeze=1)
+    after = load_file(tmp_path / "checkpoint/weights.safetensors")
+    before = build().network.state_dict()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("body.stem.")} <= same
+    assert not {name for name in same if name.startswith(("body.stages.", "body.head.fc"))}
+
+
+def corners(**changes: object) -> set[tuple[int, ...]]:
+    """Return where the mark in the upper left corner of 64 images comes to lie."""
+    images = torch.zeros(64, 3, 8, 8)
+    images[:, :, 0, 0] = 1
+    return {
+        tuple((image[0] > 0.5).nonzero().flatten().tolist())
+        for image in build(**changes).augment(images)
+    }
+
+
+def test_images_are_mirrored_and_turned_as_they_are_told(workspace: Path) -> None:
+    still = {"flip": "none", "quarter_turns": False}
+    everywhere = {(0, 0), (0, 7), (7, 0), (7, 7)}
+    assert corners(**still) == {(0, 0)}
+    assert corners(**still | {"flip": "horizontal"}) == {(0, 0), (0, 7)}
+    assert corners(**still | {"flip": "both"}) == everywhere
+    assert corners(**still | {"quarter_turns": True}) == everywhere
+
+
+def test_rotation_turns_to_both_sides_and_no_further(workspace: Path) -> None:
+    images = torch.zeros(64, 3, 33, 33)
+    images[:, :, 15:18, 17:] = 1  # a bar from the centre to the right
+    turned = build(flip="none", quarter_turns=False, rotation=20.0).augment(images)[:, 0]
+    axis = torch.arange(33.0) - 16
+    angles = torch.rad2deg(
+        torch.atan2((turned * axis[:, None]).sum((1, 2)), (turned * axis).sum((1, 2)))
+    )
+    assert angles.abs().max() < 21
+    assert angles.min() < -15
+    assert angles.max() > 15
+
+
+def test_mixup_blends_images_and_cutmix_puts_pieces_into_them(workspace: Path) -> None:
+    black, labels = torch.zeros(2, 3, 16, 16), torch.tensor([0, 1])
+    black[1] = 1  # white
+    np.random.seed(1)  # noqa: NPY002 - timm's Mixup draws from it
+    blended, _ = build(mixup=1.0).mix(black.clone(), labels)
+    assert len(blended[0].unique()) == 1
+    assert 0 < blended[0, 0, 0, 0] < 1
+    pieces, targets = build(cutmix=1.0, label_smoothing=0.0).mix(black.clone(), labels)
+    assert pieces[0].unique().tolist() == [0, 1]
+    assert targets[0, 1].item() == pytest.approx(pieces[0].mean().item())
 
 
 def test_patience_ends_a_training_that_learns_nothing(workspace: Path, tmp_path: Path) -> None:
@@ -149,10 +221,10 @@ def test_the_learning_rate_goes_as_it_is_told() -> None:
 
 
 def test_rare_classes_weigh_more_or_come_more_often() -> None:
-    weights = class_weights(LABELS, 2, Balance.LOSS)
+    weights = class_weights(LABELS, 2, Balance.LOSS, CPU)
     assert weights is not None
     assert weights.tolist() == pytest.approx([40 / 60, 40 / 20])
-    assert class_weights(LABELS, 2, Balance.SAMPLING) is None
+    assert class_weights(LABELS, 2, Balance.SAMPLING, CPU) is None
     rng = np.random.default_rng(0)
     plain = draw_order(LABELS, Balance.NONE, rng)
     assert sorted(plain) == list(range(40))
@@ -184,8 +256,8 @@ def learner(network: Network, **changes: object) -> Learner:
         network=network,
         optimizer=optimizer,
         schedule=schedule,
-        precision=Precision(CPU, amp=False),
-        processes=Processes(CPU),
+        precision=MixedPrecision(CPU, amp=False),
+        processes=ProcessGroup(CPU),
         augment=lambda images: images,
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0, classes=3),
         **changes,
@@ -201,9 +273,9 @@ def test_two_batches_a_step_are_one_of_twice_the_size() -> None:
         torch.manual_seed(0)
         network = create("test_convnext", classes=3, weights="none")  # without batch norm
         one = learner(network, accumulate=accumulate)
-        tally = one.learn(map(Batch, images.split(sizes), labels.split(sizes), sizes))
-        assert (tally.count, tally.steps, one.step) == (6, 1, 1)
-        states.append((tally.score().loss, tally.gradient_norm(), network.state_dict()))
+        scores = one.learn(map(Batch, images.split(sizes), labels.split(sizes), sizes))
+        assert (scores.images, scores.steps, one.step) == (6, 1, 1)
+        states.append((scores.score().loss, scores.gradient_norm(), network.state_dict()))
     assert states[0][0] == pytest.approx(states[1][0])
     assert states[0][1] == pytest.approx(states[1][1], rel=1e-4)
     for name, tensor in states[0][2].items():
@@ -218,9 +290,9 @@ def test_the_average_follows_the_weights() -> None:
     one.learn([batch])  # the first update takes the weights as they are
     before = network.body.fc.bias.clone()
     one.learn([batch])
-    assert one.judged is average.module
+    assert one.result is average.module
     expected = (before + network.body.fc.bias) / 2
-    assert torch.allclose(one.judged.body.fc.bias, expected)
+    assert torch.allclose(one.result.body.fc.bias, expected)
     assert not torch.allclose(expected, before)
 
 

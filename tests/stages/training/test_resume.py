@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 
 import psutil
 import pytest
 import torch
 
 from server.errors import UserError
-from stages.training.resume import ResumeState, key, state_of
+from stages.training.resume import ResumeState, key, load
 from tests.kit.clone import ENVIRONMENT, call
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
@@ -37,7 +38,7 @@ def start(folder: Path, prepared: Path, states: Path) -> subprocess.Popen[str]:
 
 def saved(states: Path) -> list[int]:
     """Return the epochs whose states are there."""
-    return sorted(int(file.name[:6]) for file in states.glob("*/0*.safetensors"))
+    return sorted(int(file.name[:6]) for file in states.glob("*/0*.pt"))
 
 
 def kill_after(process: subprocess.Popen[str], states: Path, epoch: int) -> None:
@@ -94,11 +95,11 @@ def test_a_torn_or_foreign_state_is_never_taken(
 ) -> None:
     states, prepared = tmp_path / "states", built / "data/prepared"
     kill_after(start(tmp_path, prepared, states), states, 2)
-    [file] = states.glob("*/*.safetensors")
+    [file] = states.glob("*/*.pt")
     data = bytearray(file.read_bytes())
     data[-5] ^= 1
     file.write_bytes(data)
-    file.with_name("000009-" + "0" * 32 + ".safetensors").write_bytes(b"torn")
+    file.with_name("000009-" + "0" * 32 + ".pt").write_bytes(b"torn")
     process = start(tmp_path, prepared, states)
     said = process.communicate()[0]
     assert process.returncode == 0, said
@@ -113,17 +114,27 @@ def test_what_decides_the_result_decides_the_name() -> None:
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
-    state = {"a": {1: torch.arange(3), "b": [torch.eye(2), 0.1, None]}, "c": 2**70, "d": {}}
+    image = torch.rand(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
+    state = {"a": {1: image, "b": [torch.eye(2), 0.1, None]}, "c": 2**70, "d": {}}
     kept = ResumeState(tmp_path / "one")
     kept.save(1, {"old": 1})
     kept.save(2, state)
     assert len(list((tmp_path / "one").iterdir())) == 1
-    found = state_of(ResumeState(tmp_path / "one").newest())
-    assert torch.equal(found["a"].pop(1), torch.arange(3))
-    assert torch.equal(found["a"]["b"].pop(0), torch.eye(2))
-    assert found == {"a": {"b": [0.1, None]}, "c": 2**70, "d": {}}
+    loaded = load(ResumeState(tmp_path / "one").newest())
+    again = loaded["a"].pop(1)
+    assert torch.equal(again, image)
+    assert again.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(loaded["a"]["b"].pop(0), torch.eye(2))
+    assert loaded == {"a": {"b": [0.1, None]}, "c": 2**70, "d": {}}
     kept.clear()
     assert not (tmp_path / "one").exists()
+
+
+def test_a_state_that_holds_code_is_not_loaded(tmp_path: Path) -> None:
+    kept = ResumeState(tmp_path)
+    kept.save(1, {"path": tmp_path})  # an object, which only running its class brings back
+    with pytest.raises(UnpicklingError, match="Weights only load failed"):
+        load(kept.newest())
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_training(

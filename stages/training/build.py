@@ -1,0 +1,76 @@
+"""From the parameters of the stage to a learner."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from timm.utils import ModelEmaV3
+
+from stages.data.dataset import Split
+from stages.network.network import Network, create
+from stages.training.amp import MixedPrecision
+from stages.training.augment import Flip, augment
+from stages.training.distributed import ProcessGroup
+from stages.training.learner import Learner
+from stages.training.recipe import (
+    Balance,
+    Mix,
+    Schedule,
+    class_weights,
+    make_optimizer,
+    make_schedule,
+)
+from stages.training.seeds import Seeds
+
+
+def build_learner(
+    options: Mapping[str, Any], train: Split, processes: ProcessGroup, seeds: Seeds
+) -> Learner:
+    """Return a learner that has taken no step yet, or raise `UserError`.
+
+    options: the parameters of `train` by name, as in params.yaml. train: what it will learn from;
+    its size decides the steps of an epoch, its labels the weights of the classes.
+    """
+    o = SimpleNamespace(**options)
+    classes = len(train.classes)
+    network = _network(o, classes, processes)
+    optimizer = make_optimizer(
+        network, o.optimizer, lr=o.lr, weight_decay=o.weight_decay, layer_decay=o.layer_decay
+    )
+    steps = math.ceil(len(processes.batch_bounds(len(train), o.batch_size)) / o.accumulate)
+    return Learner(
+        network=network,
+        optimizer=optimizer,
+        schedule=make_schedule(
+            optimizer, Schedule(o.schedule), epochs=o.epochs, steps=steps, warmup=o.warmup, lr=o.lr
+        ),
+        precision=MixedPrecision(processes.device, amp=o.amp),
+        processes=processes,
+        augment=partial(
+            augment,
+            flip=Flip(o.flip),
+            quarter_turns=o.quarter_turns,
+            rotation=o.rotation,
+            generator=seeds.augment,
+        ),
+        mix=Mix(mixup=o.mixup, cutmix=o.cutmix, label_smoothing=o.label_smoothing, classes=classes),
+        class_weights=class_weights(train.labels, classes, Balance(o.balance), processes.device),
+        accumulate=o.accumulate,
+        average=ModelEmaV3(network, decay=o.ema, use_warmup=True) if o.ema else None,
+        compiled=o.compile,
+    )
+
+
+def _network(o: SimpleNamespace, classes: int, processes: ProcessGroup) -> Network:
+    network = create(
+        o.architecture,
+        classes=classes,
+        weights=o.weights,
+        dropout=o.dropout,
+        drop_path=o.drop_path,
+    )
+    network.body = processes.sync_batch_norm(network.body)
+    network.freeze(o.freeze)
+    return network.to(processes.device)
