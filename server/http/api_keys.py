@@ -26,7 +26,6 @@ class ApiKeys:
     """
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
-        """Wrap `app`."""
         self.app = app
         self.keys = [key.encode() for key in keys]
 

@@ -25,7 +25,6 @@ class Connection(HttpToolsProtocol):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the limits from the application's settings."""
         super().__init__(*args, **kwargs)
         state = self.config.app.state  # type: ignore[union-attr]
         self.settings, self.metrics = state.settings, state.metrics

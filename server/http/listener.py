@@ -23,7 +23,6 @@ class Listener(uvicorn.Server):
     """
 
     def __init__(self, app: Starlette, settings: Settings) -> None:
-        """Configure uvicorn; logs and headers are the application's own."""
         self.health = app.state.health
         self.drain = settings.drain
         _allow_sockets(settings.connections)

@@ -29,7 +29,6 @@ class Health:
     """
 
     def __init__(self, predictor: Predictor, metrics: Metrics) -> None:
-        """Believe nothing yet."""
         self.predictor = predictor
         self.since = datetime.now(UTC)
         self.draining = False

@@ -19,7 +19,6 @@ class OpenApi:
     """Answers the document, with the classes, the limits and the security of this server."""
 
     def __init__(self, card: Metadata, settings: Settings) -> None:
-        """Fill it in; where no keys are set, nothing of them is said."""
         probability = {"type": "number", "minimum": 0, "maximum": 1}
         values = {
             "classes": card.classes,
@@ -29,7 +28,7 @@ class OpenApi:
             "explain_cost": 1 + CELLS**2,
         }
         self.document = _filled(orjson.loads(FILE.read_bytes()), values)
-        if not settings.api_keys:
+        if not settings.api_keys:  # then nothing is said of keys
             del self.document["components"]["securitySchemes"]
             for path in self.document["paths"].values():
                 for operation in path.values():

@@ -16,7 +16,6 @@ class Page:
     """Answers the file as it is on disk at the start."""
 
     def __init__(self) -> None:
-        """Read it, and know its scripts and styles by their hashes."""
         self.content = FILE.read_bytes()
         self.headers = {"Content-Security-Policy": content_security_policy(self.content)}
 

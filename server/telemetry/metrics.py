@@ -21,7 +21,6 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        """Start all of them at zero."""
         self.registry = registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
         prometheus.PlatformCollector(registry=registry)

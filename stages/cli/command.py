@@ -57,13 +57,9 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
         _fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
 
 
-def parameters(options: dict[str, Any], *, but: str = "") -> dict[str, Any]:
+def parameters(options: dict[str, Any]) -> dict[str, Any]:
     """Return those of a stage's `locals()` that are parameters, so not paths, in JSON's types."""
-    return {
-        name: value
-        for name, value in options.items()
-        if name != but and not isinstance(value, Path)
-    }
+    return {name: value for name, value in options.items() if not isinstance(value, Path)}
 
 
 def comments(text: str) -> dict[tuple[str, str], str]:
