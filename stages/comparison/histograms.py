@@ -14,7 +14,7 @@ BINS = 20
 SIDES = ("reference", "current")
 
 
-def histograms(reference: Columns, current: Columns, folder: Path) -> None:
+def write_histograms(reference: Columns, current: Columns, folder: Path) -> None:
     """Write a CSV a column: the share of each side's rows in each bin, or in each class."""
     with whole(folder) as draft:
         draft.mkdir()

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 
 from server.drift.rows import CLASS, NUMBERS
-from server.monitoring.job import SCRIPT, Job
+from server.monitoring.report import Job, Report
+from server.monitoring.routes import SCRIPT
 from tests.kit.stage import ROOT
 
 NOISE = """import os, sys
@@ -35,7 +36,7 @@ def test_what_libraries_print_is_no_part_of_the_answer(model: Path, tmp_path: Pa
         check=False,
     )
     assert made.returncode == 0, made.stderr.decode()
-    verdicts, page = made.stdout.split(b"\n", maxsplit=1)
-    assert orjson.loads(verdicts)["judged_rows"] > 0
-    assert page.lstrip().startswith(b"<!DOCTYPE html>")
+    report = Report.from_bytes(made.stdout)
+    assert report.verdicts["judged_rows"] > 0
+    assert report.page.lstrip().startswith(b"<!DOCTYPE html>")
     assert b"noise" in made.stderr
