@@ -91,7 +91,9 @@ def main(
     models = {"models": now.models} if now.models else {}
     summary: dict[str, Any] = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()}
     write_json(metrics, summary)
-    _print_summary(summary)
+    print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
+    for line in (*(f"{name}: {found.columns[name]}" for name in found.drifted), *found.notes):
+        print(f"  {line}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(
             f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
@@ -105,28 +107,13 @@ def _gallery(path: Path, reference: Floats, now: Current) -> None:
     from stages.comparison.embeddings import neighbour_distances
 
     far = neighbour_distances(reference, now.embedding)
-    names = now.columns[CLASS].tolist()
-    confidences = now.columns["confidence"].tolist()
     captions = [
         [file, f"{name} {confidence:.2f}", f"distance {distance:.1f}"]
         for file, name, confidence, distance in zip(
-            now.paths, names, confidences, far.tolist(), strict=True
+            now.paths, now.columns[CLASS], now.columns["confidence"], far, strict=True
         )
     ]
     gallery(path, now.images, captions, far)
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    columns = summary["columns"]
-    drifted = [name for name in columns if columns[name]["drifted"]]
-    print(f"drift: {len(drifted)} of {len(columns)} columns drifted")
-    for name in drifted:
-        column = columns[name]
-        print(
-            f"  {name}: {column['test']} {column['statistic']:.4g}, limit {column['threshold']:.4g}"
-        )
-    for note in summary["notes"]:
-        print(f"  {note}")
 
 
 if __name__ == "__main__":

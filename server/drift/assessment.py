@@ -1,6 +1,6 @@
 """What has drifted between two tables of the judged columns, and all that should be said of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Self
@@ -112,25 +112,19 @@ def _limit(before: pd.Series, now: pd.Series, rate: float) -> float:
     return distance_limit(counts[:, 0], counts[:, 1], rate=rate)
 
 
-def _constants(before: pd.DataFrame, now: pd.DataFrame) -> list[str]:
-    """Return which numbers are the same in all rows; they are judged like all others."""
-    notes = []
+def _constants(before: pd.DataFrame, now: pd.DataFrame) -> Iterator[str]:
+    """Say which numbers are the same in all rows; they are judged like all others."""
+    sides = {"both": pd.concat([before, now]), "the reference": before, "the current side": now}
     for name in before.columns.drop(CLASS, errors="ignore"):
-        values = {
-            where: rows[name].iloc[0]
-            for where, rows in (("the reference", before), ("the current side", now))
-            if rows[name].nunique() == 1
-        }
-        if len(values) == 2 and len({*values.values()}) == 1:  # noqa: PLR2004 - of both sides
-            values = {"both": now[name].iloc[0]}
-        notes += [f"{name}: {value:.6g} in all rows of {where}" for where, value in values.items()]
-    return notes
+        for where, rows in sides.items():
+            if rows[name].nunique() == 1:
+                yield f"{name}: {rows[name].iloc[0]:.6g} in all rows of {where}"
+                if where == "both":
+                    break
 
 
-def _unknown_classes(now: pd.DataFrame, classes: Collection[str]) -> list[str]:
-    if not classes or CLASS not in now:
-        return []
-    counts = now[CLASS][~now[CLASS].isin(classes)].value_counts().sort_index()
-    return [
-        f"class {name}: unknown to the model, in {count:,} rows" for name, count in counts.items()
-    ]
+def _unknown_classes(now: pd.DataFrame, classes: Collection[str]) -> Iterator[str]:
+    if classes and CLASS in now:
+        counts = now[CLASS][~now[CLASS].isin(classes)].value_counts().sort_index()
+        for name, count in counts.items():
+            yield f"class {name}: unknown to the model, in {count:,} rows"

@@ -1,7 +1,4 @@
-"""Evidently's verdict on columns.
-
-For processes of their own: importing this takes 3 s and 180 MB.
-"""
+"""Evidently's verdicts. For processes of their own: importing this takes 3 s and 180 MB."""
 
 import gc
 import os
@@ -41,12 +38,13 @@ class Verdict:
     threshold: float
     drifted: bool
 
+    def __str__(self) -> str:
+        return f"{self.test} {self.statistic:.4g}, limit {self.threshold:.4g}"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, of six digits that count."""
-        return asdict(self) | {
-            "statistic": float(f"{self.statistic:.6g}"),
-            "threshold": float(f"{self.threshold:.6g}"),
-        }
+        rounded = {name: float(f"{getattr(self, name):.6g}") for name in ("statistic", "threshold")}
+        return asdict(self) | rounded
 
 
 def judge(
@@ -80,14 +78,11 @@ def judge(
     return verdicts, page
 
 
-def judge_embeddings(reference: Numbers, current: Numbers, limit: float) -> tuple[Verdict, str]:
-    """Return the verdict of Evidently's domain classifier on `[n, features]` each, and its page."""
+def domain_classifier(reference: Numbers, current: Numbers, limit: float) -> tuple[Verdict, str]:
+    """Return whether Evidently's classifier tells two sides `[n, features]` apart, and its page."""
     names = [f"component {number + 1}" for number in range(reference.shape[1])]
-    metric = EmbeddingsDrift(
-        embeddings_name="embedding",
-        drift_method=ModelDriftMethod(threshold=limit),
-        tests=[lte(limit)],
-    )
+    method = ModelDriftMethod(threshold=limit)
+    metric = EmbeddingsDrift(embeddings_name="embedding", drift_method=method, tests=[lte(limit)])
     np.random.seed(0)  # noqa: NPY002 - Evidently's t-SNE takes its start from here
     report, page = _report(
         metric,

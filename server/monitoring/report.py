@@ -1,15 +1,15 @@
 """`python -m server.monitoring.report`: the report of `/monitoring`, made in a process of its own.
 
-On stdin comes a line with the job, then the rows where the log is no folder. A line with the
-verdicts goes to stdout, then the page: no file is written, for there may be nowhere to write to.
-The process gives way to the server in all it does.
+On stdin comes a line with the job, then the rows where the log is no folder. The report goes to
+stdout: no file is written, for there may be nowhere to write to. The process gives way to the
+server in all it does.
 """
 
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
@@ -33,17 +33,7 @@ class Report:
     """Verdicts in the shape of metrics/drift.json, and Evidently's page of them."""
 
     verdicts: dict[str, Any]
-    page: bytes
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Return the report that `to_bytes` gave."""
-        verdicts, page = data.split(b"\n", 1)
-        return cls(verdicts=orjson.loads(verdicts), page=page)
-
-    def to_bytes(self) -> bytes:
-        """Return a line of JSON, and the page."""
-        return orjson.dumps(self.verdicts) + b"\n" + self.page
+    page: str
 
 
 def make_report(job: Job, lines: list[bytes]) -> Report:
@@ -64,7 +54,7 @@ def make_report(job: Job, lines: list[bytes]) -> Report:
         **found.to_json(),
         "notes": rows.notes + found.notes,
     }
-    return Report(verdicts=verdicts, page=found.page.encode())
+    return Report(verdicts=verdicts, page=found.page)
 
 
 def main() -> int:
@@ -76,7 +66,7 @@ def main() -> int:
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # what libraries may print is no part of the answer
         job, *lines = sys.stdin.buffer.read().splitlines()
-        answer.write(make_report(Job(**orjson.loads(job)), lines).to_bytes())
+        answer.write(orjson.dumps(make_report(Job(**orjson.loads(job)), lines)))
     return 0
 
 

@@ -9,7 +9,6 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -108,7 +107,7 @@ class Monitoring:
             )
 
     async def _make(self) -> Report:
-        self._report = report = Report.from_bytes(await self._run())
+        self._report = report = Report(**orjson.loads(await self._run()))
         self.metrics.report_drifted.set(report.verdicts["share_drifted"])
         age = self.settings.monitoring_age
         kept = age if report.verdicts["columns"] else min(age, UNJUDGED)
@@ -141,7 +140,7 @@ class Monitoring:
             model=self.classifier.name,
             classes=self.classifier.metadata.classes,
         )
-        return b"\n".join([orjson.dumps(asdict(job)), *self.recent])
+        return b"\n".join([orjson.dumps(job), *self.recent])
 
 
 def _environment() -> dict[str, str]:

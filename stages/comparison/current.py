@@ -43,31 +43,32 @@ def current_rows(path: Path, classifier: Classifier) -> Iterator[Current]:
     elif path.is_dir():
         with unlabelled(path, classifier) as (split, unreadable):
             notes = [f"{unreadable:,} files are no images that can be read"] if unreadable else []
-            yield _of_split(split, classifier, notes=notes)
+            yield _of_split(split, classifier, *notes)
     else:
         raise UserError(f"drift.current={path}: neither a folder nor JSON Lines (.jsonl)")
 
 
 def _test_split(folder: Path, classifier: Classifier) -> Split:
     dataset = Dataset.open(folder)
-    wanted, got = classifier.metadata, dataset.card
-    fields = ("image_size", "resize_mode", "resize_filter")
-    if any(getattr(got, name) != getattr(wanted, name) for name in fields):
+    got, wanted = (
+        f"{card.image_size} px, {card.resize_mode}, {card.resize_filter}"
+        for card in (dataset.card, classifier.metadata)
+    )
+    if got != wanted:
         raise UserError(
-            f"drift.current={folder}: its images are {got.image_size} px, {got.resize_mode}, "
-            f"{got.resize_filter}; the model wants {wanted.image_size} px, {wanted.resize_mode}, "
-            f"{wanted.resize_filter}; prepare them alike"
+            f"drift.current={folder}: its images are {got}; the model wants {wanted}; prepare them "
+            "alike"
         )
     return dataset.split("test")
 
 
-def _of_split(split: Split, classifier: Classifier, *, notes: list[str] | None = None) -> Current:
+def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
     if not len(split):
         raise UserError(f"drift.current={split.folder}: no images in its test split")
     table = predict(classifier, split, what="drift")
     return Current(
         columns=columns_of(table),
-        notes=notes or [],
+        notes=[*notes],
         embedding=matrix(table, "embedding"),
         images=split.images,
         paths=split.samples["path"].to_pylist(),

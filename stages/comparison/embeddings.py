@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 from server.drift.assessment import SEED, Assessment
-from server.drift.evidently import judge_embeddings
+from server.drift.evidently import domain_classifier
 from server.drift.limits import area_limit
 from server.model.classifier import Floats
 
@@ -41,7 +41,7 @@ def assess_embeddings(reference: Floats, current: Floats | None, *, rate: float)
     rows = np.concatenate(sides)
     components = _pca(rows).fit_transform(rows)
     limit = area_limit(side, rate=rate)
-    verdict, page = judge_embeddings(components[:side], components[side:], limit)
+    verdict, page = domain_classifier(components[:side], components[side:], limit)
     return Assessment(columns={EMBEDDING: verdict}, notes=[], page=page)
 
 
