@@ -62,30 +62,30 @@ def main(
     table = pq.read_table(reference, columns=[*NUMBERS, CLASS, EMBEDDING])
     before, embeddings_before = columns_of(table), matrix(table, EMBEDDING)
     # importing Evidently takes 3 s; meanwhile the current rows are read
-    threading.Thread(target=import_module, args=["stages.comparison.embeddings"]).start()
+    threading.Thread(target=import_module, args=["server.drift.evidently"]).start()
     with current_rows(current, classifier) as now:
         from server.drift.assessment import assess
         from server.drift.limits import rate_of_one
         from stages.comparison.embeddings import assess_embeddings
 
         rate = rate_of_one(false_alarm_rate, len(before) + 1)  # images have all columns
-        similar = assess_embeddings(embeddings_before, now.embedding, rate=rate)
+        of_embeddings = assess_embeddings(embeddings_before, now.embedding, rate=rate)
         found = assess(
             before,
             now.columns,
             rate=false_alarm_rate,
             classes=classifier.metadata.classes,
-            other_tests=len(similar.columns),
+            other_tests=len(of_embeddings.columns),
         )
         found = replace(
             found,
-            columns={**found.columns, **similar.columns},
-            notes=[*now.notes, *found.notes, *similar.notes],
+            columns={**found.columns, **of_embeddings.columns},
+            notes=[*now.notes, *found.notes, *of_embeddings.notes],
         )
         with whole(outliers) as draft:
             _gallery(draft, embeddings_before, now)
     write_histograms(before, now.columns, plots)
-    for path, page in ((report, found.page), (embeddings, similar.page)):
+    for path, page in ((report, found.page), (embeddings, of_embeddings.page)):
         with whole(path) as draft:
             draft.write_text(stable(page), encoding="utf-8")
     models = {"models": now.models} if now.models else {}
