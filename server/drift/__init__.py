@@ -1,1 +1,1 @@
-"""Drift of prediction rows, by Evidently. For processes of their own."""
+"""Drift of prediction rows, by Evidently; all but `rows` is for processes of their own."""

@@ -1,20 +1,20 @@
-"""Two tables of the judged columns in; what has drifted, and all that should be said of it, out."""
+"""What has drifted between two tables of the judged columns, and all that should be said of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from server.drift.evidently import Verdict, judge
-from server.drift.rows import CLASS, Column, Columns
-from server.drift.thresholds import SEED, calibrate
+from server.drift.limits import distance_limit, rate_of_one
+from server.drift.rows import CLASS, Columns
 
 FEWEST = 10  # rows; below, an alarm would be a matter of one image or two
 MOST = 100_000  # rows; a random sample of more tells as much, next to a reference that is smaller
-PAGE = "<!DOCTYPE html><html lang='en'><title>Drift</title><p>Nothing was judged: {}</p></html>\n"
+SEED = 0
+PAGE = "<!DOCTYPE html><html lang='en'><title>Drift</title><p>{}</p></html>\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,12 @@ class Assessment:
     columns: Mapping[str, Verdict]
     notes: list[str]
     page: str
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def without_verdict(cls, *notes: str, rows: Mapping[str, int] | None = None) -> Self:
+        """Return that nothing was judged; the last of `notes` says why."""
+        return cls(columns={}, notes=[*notes], page=PAGE.format(escape(notes[-1])), rows=rows or {})
 
     @property
     def drifted(self) -> list[str]:
@@ -44,96 +49,82 @@ class Assessment:
 
 
 def assess(
-    reference: Columns, current: Columns, *, rate: float, classes: Collection[str] = ()
+    reference: Columns,
+    current: Columns,
+    *,
+    rate: float,
+    classes: Collection[str] = (),
+    other_tests: int = 0,
 ) -> Assessment:
-    """Judge `current` against `reference`, so that `rate` of all runs alarm where nothing changed.
+    """Judge `current` against `reference`; columns and rows without values are left out, and said.
 
-    `classes`: those that the model knows. Columns and rows without values are left out, and said.
+    rate: the share of runs in which any column alarms where nothing has changed.
+    classes: those that the model knows.
+    other_tests: how many verdicts the run has besides these, which share the rate.
     """
-    notes: list[str] = []
-    counts = {"reference_rows": _length(reference), "current_rows": _length(current)}
-    names = _with_values(reference, current, notes)
-    before, _ = _complete(reference, names)
-    now, left_out = _complete(current, names)
-    if left_out:
+    before, now = pd.DataFrame(reference), pd.DataFrame(current)
+    empty = _without_values(before, now)
+    before, now = (side.drop(columns=list(empty)).dropna() for side in (before, now))
+    notes = list(empty.values())
+    if left_out := len(current[CLASS]) - len(now):
         notes.append(f"{left_out:,} rows without a value in a judged column are left out")
-    size = _length(now)
-    if size > MOST:
-        notes.append(f"a random sample of {MOST:,} of {size:,} rows is judged")
-        rows = np.sort(np.random.default_rng(SEED).choice(size, MOST, replace=False))
-        now = {name: values[rows] for name, values in now.items()}
-    counts["judged_rows"] = _length(now)
-    problem = _too_little(before, now)
-    if problem:
-        notes.append(f"nothing is judged: {problem}")
-        return Assessment(columns={}, notes=notes, page=PAGE.format(escape(problem)), rows=counts)
-    _describe(before, now, classes, notes)
-    allowed = calibrate(before, size=_length(now), rate=rate)
-    verdicts, page = judge(before, now, allowed)
-    return Assessment(columns=verdicts, notes=notes, page=page, rows=counts)
+    if len(now) > MOST:
+        notes.append(f"a random sample of {MOST:,} of {len(now):,} rows is judged")
+        now = now.sample(MOST, random_state=SEED).sort_index()
+    rows = {
+        "reference_rows": len(reference[CLASS]),
+        "current_rows": len(current[CLASS]),
+        "judged_rows": len(now) if len(now.columns) else 0,
+    }
+    if problem := _too_little(before, now):
+        return Assessment.without_verdict(*notes, f"nothing is judged: {problem}", rows=rows)
+    share = rate_of_one(rate, len(before.columns) + other_tests)
+    limits = {name: _limit(before[name], now[name], share) for name in before.columns}
+    verdicts, page = judge(before, now, limits)
+    notes += [*_constants(before, now), *_unknown_classes(now, classes)]
+    return Assessment(columns=verdicts, notes=notes, page=page, rows=rows)
 
 
-def _length(columns: Columns) -> int:
-    return len(next(iter(columns.values()), ()))
-
-
-def _with_values(reference: Columns, current: Columns, notes: list[str]) -> list[str]:
-    """Return the columns that have values in most rows of both; note the others."""
-    names = []
-    for name in reference:
-        for side, columns in (("reference", reference), ("current rows", current)):
-            missing = float(_missing(columns[name]).mean()) if _length(columns) else 0.0
+def _without_values(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
+    """Return the columns that most rows of a side have no value of, and what is to be said."""
+    notes: dict[str, str] = {}
+    for side, rows in (("reference", before), ("current rows", now)):
+        for name, missing in rows.isna().mean().items():
             if missing > 1 / 2:
-                notes.append(f"{name}: not judged, {missing:.0%} of the {side} have no value")
-                break
-        else:
-            names.append(name)
-    return names
+                note = f"{name}: not judged, {missing:.0%} of the {side} have no value"
+                notes.setdefault(str(name), note)
+    return notes
 
 
-def _missing(values: Column) -> npt.NDArray[np.bool_]:
-    if values.dtype == object:
-        return np.array([value is None for value in values], dtype=bool)
-    finite: npt.NDArray[np.bool_] = np.isfinite(values)
-    return ~finite
-
-
-def _complete(columns: Columns, names: Collection[str]) -> tuple[Columns, int]:
-    """Return the rows that have all values, and how many have not."""
-    chosen = {name: columns[name] for name in names}
-    if not names or not _length(chosen):
-        return chosen, 0
-    missing = np.any([_missing(values) for values in chosen.values()], axis=0)
-    if not missing.any():
-        return chosen, 0
-    return {name: values[~missing] for name, values in chosen.items()}, int(missing.sum())
-
-
-def _too_little(reference: Columns, current: Columns) -> str:
-    if not reference:
+def _too_little(before: pd.DataFrame, now: pd.DataFrame) -> str:
+    if before.columns.empty:
         return "no column has values"
-    for side, columns in (("reference", reference), ("current", current)):
-        if _length(columns) < FEWEST:
-            return f"{side} rows: {_length(columns)}, at least {FEWEST} are needed"
+    for side, rows in (("reference", before), ("current", now)):
+        if len(rows) < FEWEST:
+            return f"{side} rows: {len(rows)}, at least {FEWEST} are needed"
     return ""
 
 
-def _describe(
-    reference: Columns, current: Columns, classes: Collection[str], notes: list[str]
-) -> None:
-    """Note constant columns and unknown classes, which are judged like all others."""
-    for name in reference:
-        first, second = reference[name], current[name]
-        constant = [bool((column == column[0]).all()) for column in (first, second)]
-        if name == CLASS or not any(constant):
-            continue
-        where = "both" if all(constant) and first[0] == second[0] else "the reference"
-        if constant[0]:
-            notes.append(f"{name}: {first[0]:.6g} in all rows of {where}")
-        if constant[1] and where != "both":
-            notes.append(f"{name}: {second[0]:.6g} in all current rows")
-    if CLASS in current and classes:
-        found, counted = np.unique(current[CLASS].astype(str), return_counts=True)
-        for name, count in zip(found.tolist(), counted.tolist(), strict=True):
-            if name not in classes:
-                notes.append(f"class {name}: unknown to the model, in {count:,} rows")
+def _limit(before: pd.Series, now: pd.Series, rate: float) -> float:
+    if before.name != CLASS:
+        return rate
+    counts = pd.concat([before.value_counts(), now.value_counts()], axis=1).fillna(0).to_numpy(int)
+    return distance_limit(counts[:, 0], counts[:, 1], rate=rate)
+
+
+def _constants(before: pd.DataFrame, now: pd.DataFrame) -> Iterator[str]:
+    """Say which numbers are the same in all rows; they are judged like all others."""
+    sides = {"both": pd.concat([before, now]), "the reference": before, "the current side": now}
+    for name in before.columns.drop(CLASS, errors="ignore"):
+        for where, rows in sides.items():
+            if rows[name].nunique() == 1:
+                yield f"{name}: {rows[name].iloc[0]:.6g} in all rows of {where}"
+                if where == "both":
+                    break
+
+
+def _unknown_classes(now: pd.DataFrame, classes: Collection[str]) -> Iterator[str]:
+    if classes and CLASS in now:
+        counts = now[CLASS][~now[CLASS].isin(classes)].value_counts().sort_index()
+        for name, count in counts.items():
+            yield f"class {name}: unknown to the model, in {count:,} rows"

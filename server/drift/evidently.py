@@ -1,101 +1,69 @@
-"""Evidently's verdict on columns: its tests against thresholds that resampling gave.
-
-Only imported by what runs in a process of its own: importing Evidently takes 5 s and 180 MB.
-"""
+"""Evidently's verdicts. For processes of their own: importing this takes 3 s and 180 MB."""
 
 import gc
 import os
-import threading
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from server.drift.rows import CLASS, Column, Columns
-from server.drift.thresholds import Allowed
+from server.drift.rows import CLASS
 
-NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted when below the threshold
-CATEGORY_TEST = "jensenshannon"  # a distance, 0 to 1: drifted when above the threshold
-TURN = threading.RLock()  # the filters of warnings belong to all threads
+os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports nothing home
+gc.disable()  # a fifth of the import would be a search for garbage
+with warnings.catch_warnings(action="ignore"):  # its dependencies' deprecations
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics.embeddings import EmbeddingsDrift, ModelDriftMethod
+    from evidently.presets import DataDriftPreset
+    from evidently.tests import lte
+gc.freeze()  # nor is that searched at the end of the process, which takes another second
+gc.enable()
+
+NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted at the limit or below
+CLASS_TEST = "jensenshannon"  # a distance, 0 to 0.83: drifted at the limit or above
+
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a test found of a column."""
+    """What a test says of a column."""
 
     test: str
     statistic: float
     threshold: float
     drifted: bool
 
+    def __str__(self) -> str:
+        return f"{self.test} {self.statistic:.4g}, limit {self.threshold:.4g}"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, of six digits that count."""
-        return asdict(self) | {
-            "statistic": float(f"{self.statistic:.6g}"),
-            "threshold": float(f"{self.threshold:.6g}"),
-        }
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Let Evidently report nothing home, nor warn of its own internals."""
-    os.environ["DO_NOT_TRACK"] = "1"
-    with TURN, warnings.catch_warnings():
-        # deprecations at its import, and correlations of constant columns that nobody asked for
-        warnings.simplefilter("ignore")
-        gc.disable()  # a fifth of the import's 5 s would go into a search for garbage
-        try:
-            import evidently  # noqa: F401
-        finally:
-            gc.freeze()  # nor at the end of the process, where that takes 2 s and frees nothing
-            gc.enable()
-        yield
-
-
-def import_ahead() -> None:
-    """Import Evidently in a thread, while others read what it is to judge."""
-
-    def importing() -> None:
-        with quietly():
-            pass
-
-    threading.Thread(target=importing).start()
+        rounded = {name: float(f"{getattr(self, name):.6g}") for name in ("statistic", "threshold")}
+        return asdict(self) | rounded
 
 
 def judge(
-    reference: Columns, current: Columns, allowed: Mapping[str, Allowed]
+    reference: pd.DataFrame, current: pd.DataFrame, limits: Mapping[str, float]
 ) -> tuple[dict[str, Verdict], str]:
-    """Return Evidently's verdict on each column, and its page.
+    """Return Evidently's verdict on each column of `limits`, and its page.
 
-    A column has drifted when its statistic is beyond the one that the same test gives for the two
-    samples that are as far apart as chance allows.
+    Numbers are tested by `NUMBER_TEST`, classes by `CLASS_TEST`.
     """
-    with quietly():
-        import pandas as pd
-        from evidently import DataDefinition, Dataset, Report
-        from evidently.presets import DataDriftPreset
-
-        thresholds = {name: _threshold(name, samples) for name, samples in allowed.items()}
-        preset = DataDriftPreset(
-            num_method=NUMBER_TEST, cat_method=CATEGORY_TEST, per_column_threshold=thresholds
-        )
-        columns = DataDefinition(
-            numerical_columns=[name for name in allowed if name != CLASS],
-            categorical_columns=[name for name in allowed if name == CLASS],
-        )
-        sides = [
-            Dataset.from_pandas(
-                pd.DataFrame({name: side[name] for name in allowed}), data_definition=columns
-            )
-            for side in (current, reference)
-        ]
-        snapshot = Report([preset], include_tests=True).run(*sides)
-        found, page = snapshot.dict(), snapshot.get_html_str(as_iframe=False)
+    preset = DataDriftPreset(
+        num_method=NUMBER_TEST, cat_method=CLASS_TEST, per_column_threshold=dict(limits)
+    )
+    definition = DataDefinition(
+        numerical_columns=[name for name in limits if name != CLASS],
+        categorical_columns=[name for name in limits if name == CLASS],
+    )
+    report, page = _report(preset, definition, reference, current)
     failed = {
-        test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in found["tests"]
+        test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in report["tests"]
     }
     verdicts = {
         metric["config"]["column"]: Verdict(
@@ -104,25 +72,38 @@ def judge(
             threshold=float(metric["config"]["threshold"]),
             drifted=failed[metric["id"]],
         )
-        for metric in found["metrics"]
+        for metric in report["metrics"]
         if metric["config"]["type"].endswith(":ValueDrift")
     }
     return verdicts, page
 
 
-def statistic(name: str, reference: Column, current: Column) -> float:
-    """Return what Evidently's test for this column gives for two samples."""
-    import pandas as pd
-    from evidently.legacy.calculations.stattests import jensenshannon_stat_test, ks_stat_test
-    from evidently.legacy.core import ColumnType
+def domain_classifier(reference: Numbers, current: Numbers, limit: float) -> tuple[Verdict, str]:
+    """Return whether Evidently's classifier tells two sides `[n, features]` apart, and its page."""
+    names = [f"component {number + 1}" for number in range(reference.shape[1])]
+    method = ModelDriftMethod(threshold=limit)
+    metric = EmbeddingsDrift(embeddings_name="embedding", drift_method=method, tests=[lte(limit)])
+    np.random.seed(0)  # noqa: NPY002 - Evidently's t-SNE takes its start from here
+    report, page = _report(
+        metric,
+        DataDefinition(embeddings={"embedding": names}),
+        *(pd.DataFrame(side, columns=names) for side in (reference, current)),
+    )
+    verdict = Verdict(
+        test="domain classifier, ROC-AUC",
+        statistic=float(report["metrics"][0]["value"]),
+        threshold=limit,
+        drifted=report["tests"][0]["status"] != "SUCCESS",
+    )
+    return verdict, page
 
-    test, kind = ks_stat_test, ColumnType.Numerical
-    if name == CLASS:
-        test, kind = jensenshannon_stat_test, ColumnType.Categorical
-    return float(test(pd.Series(reference), pd.Series(current), kind, 0.0).drift_score)
 
-
-def _threshold(name: str, allowed: Allowed) -> float:
-    """Return the threshold, just beyond what is still allowed: Evidently alarms at equality."""
-    edge = statistic(name, allowed.reference, allowed.current)
-    return float(np.nextafter(edge, np.inf if name == CLASS else -np.inf))
+def _report(
+    metric: Any, definition: DataDefinition, reference: pd.DataFrame, current: pd.DataFrame
+) -> tuple[dict[str, Any], str]:
+    with warnings.catch_warnings(action="ignore"):  # correlations of constant columns
+        sides = [
+            Dataset.from_pandas(side, data_definition=definition) for side in (current, reference)
+        ]
+        snapshot = Report([metric], include_tests=True).run(*sides)
+        return snapshot.dict(), snapshot.get_html_str(as_iframe=False)

@@ -1,10 +1,12 @@
 """Prediction rows back from JSON Lines, whatever happened to the lines: what drift is judged on."""
 
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,92 +23,87 @@ Column = npt.NDArray[Any]
 Columns = dict[str, Column]  # numbers as float64, NaN where there is none; classes as str or None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Collects the judged columns of prediction rows.
+    """The judged columns of prediction rows.
 
-    `torn`: lines that are no JSON object, so cut off or foul. `foreign`: objects without any of
-    the columns, such as a platform's own log lines. `models`: how many rows each model answered.
+    models: how many rows each model answered, the most frequent first, judged or not.
+    notes: what is to be said of the lines that are left out.
     """
 
-    def __init__(self) -> None:
-        """Hold nothing yet."""
-        self.torn = self.foreign = 0
-        self._numbers = {name: array("d") for name in NUMBERS}
-        self._classes: list[str | None] = []
-        self._models: list[str] = []
-        self._known: dict[str, str] = {}  # one string each, however many rows share it
+    columns: Columns
+    models: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-    def __len__(self) -> int:
-        return len(self._classes)
 
-    @classmethod
-    def read(cls, lines: Iterable[bytes]) -> Self:
-        """Read a row a line; Cloud Logging's wrapping, `jsonPayload`, is taken off."""
-        rows = cls()
-        for line in lines:
-            if line.strip():
-                rows.add(line)
-        return rows
+def read_rows(lines: Iterable[bytes], *, model: str) -> Rows:
+    """Read a row a line; Cloud Logging's wrapping, `jsonPayload`, is taken off.
 
-    def add(self, line: bytes) -> None:
-        """Take one line, or count what it is instead."""
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            self.torn += 1
-            return
-        if isinstance(row, dict) and isinstance(row.get("jsonPayload"), dict):
-            row = row["jsonPayload"]
-        if not isinstance(row, dict):
-            self.torn += 1
+    The reference is of `model`: where others wrote rows too, theirs are left out. Where it wrote
+    none, all are judged; the image features tell as much.
+    """
+    columns, torn, foreign = _read(lines)
+    models = columns.pop("model")
+    counts = dict(Counter(models.tolist()).most_common())
+    others = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if name != model)
+    notes = []
+    if torn:
+        notes.append(f"{torn:,} torn lines are left out")
+    if foreign:
+        notes.append(f"{foreign:,} lines are no predictions")
+    if others and model in counts:
+        notes.append(f"rows of other models are left out: {others}")
+        columns = {name: values[models == model] for name, values in columns.items()}
+    elif others:
+        notes.append(f"no row is of the model {model}; judged are those of {others}")
+    return Rows(columns=columns, models=counts, notes=notes)
+
+
+def columns_of(table: Any) -> Columns:
+    """Return the judged columns of prediction rows in a pyarrow table."""
+    columns: Columns = {name: table[name].to_numpy().astype(np.float64) for name in NUMBERS}
+    columns[CLASS] = np.array(table[CLASS].to_pylist(), dtype=object)
+    return columns
+
+
+def _read(lines: Iterable[bytes]) -> tuple[Columns, int, int]:
+    """Return the columns and each row's model; how many lines are torn, how many not of this log.
+
+    Torn is what is no JSON object, so cut off or foul. A platform's own lines have no column.
+    """
+    numbers = {name: array("d") for name in NUMBERS}
+    texts: dict[str, list[str | None]] = {CLASS: [], "model": []}
+    torn = foreign = 0
+    for line in filter(bytes.strip, lines):
+        row = _row(line)
+        if row is None:
+            torn += 1
         elif row.keys().isdisjoint((CLASS, *NUMBERS)):
-            self.foreign += 1
+            foreign += 1
         else:
-            self._take(row)
+            for name, values in numbers.items():
+                value = row.get(name)
+                values.append(value if isinstance(value, float | int) else np.nan)
+            texts[CLASS].append(_text(row.get(CLASS)))
+            texts["model"].append(_text(row.get("model")) or "unknown")
+    columns: Columns = {name: np.array(values) for name, values in numbers.items()}
+    columns |= {name: np.array(values, dtype=object) for name, values in texts.items()}
+    return columns, torn, foreign
 
-    def _take(self, row: dict[str, Any]) -> None:
-        for name, values in self._numbers.items():
-            value = row.get(name)
-            values.append(value if isinstance(value, float | int) else np.nan)
-        self._classes.append(self._one(row.get(CLASS)))
-        self._models.append(self._one(row.get("model")) or "unknown")
 
-    def _one(self, value: object) -> str | None:
-        return self._known.setdefault(value, value) if isinstance(value, str) else None
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(row, dict) and isinstance(row.get("jsonPayload"), dict):
+        row = row["jsonPayload"]
+    return row if isinstance(row, dict) else None
 
-    @property
-    def models(self) -> dict[str, int]:
-        """The rows of each model, the most frequent first."""
-        return dict(Counter(self._models).most_common())
 
-    def notes(self, served: str) -> tuple[list[str], str, dict[str, int]]:
-        """Return what is to be said of the lines, which model's rows to judge, and `models`.
-
-        The reference is of the model `served`: where others wrote rows too, theirs are left out.
-        Where it wrote none, all are judged; the image features tell as much.
-        """
-        notes, models = [], self.models
-        if self.torn:
-            notes.append(f"{self.torn:,} torn lines are left out")
-        if self.foreign:
-            notes.append(f"{self.foreign:,} lines are no predictions")
-        others = {name: count for name, count in models.items() if name != served}
-        if others:
-            named = ", ".join(f"{name} ({count:,})" for name, count in others.items())
-            if served in models:
-                notes.append(f"rows of other models are left out: {named}")
-            else:
-                notes.append(f"no row is of the model {served}; judged are those of {named}")
-        return notes, served if served in models and others else "", models
-
-    def columns(self, *, model: str = "") -> Columns:
-        """Return the columns of all rows, or of those of one model."""
-        columns: Columns = {name: np.array(values) for name, values in self._numbers.items()}
-        columns[CLASS] = np.array(self._classes, dtype=object)
-        if model:
-            chosen = np.array([name == model for name in self._models], dtype=bool)
-            columns = {name: values[chosen] for name, values in columns.items()}
-        return columns
+def _text(value: object) -> str | None:
+    """Return one string, however many rows share it."""
+    return sys.intern(value) if isinstance(value, str) else None
 
 
 def log_files(path: Path) -> list[Path]:

@@ -1,49 +1,60 @@
-"""`python -m server.monitoring.report`: what `/monitoring` shows, made in a process of its own.
+"""`python -m server.monitoring.report`: the report of `/monitoring`, made in a process of its own.
 
-On stdin comes a line with the job, then the rows where the log is no folder. A line with the
-verdicts goes to stdout, then the page: no file is written, for there may be nowhere to write to.
-The process gives way to the server in all it does.
+On stdin comes a line with the job, then the rows where the log is no folder. The report goes to
+stdout: no file is written, for there may be nowhere to write to. The process gives way to the
+server in all it does.
 """
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
-from server.drift.rows import CLASS, NUMBERS, Columns, Rows, last_lines, log_files
-from server.monitoring.job import Job
+from server.drift.rows import CLASS, NUMBERS, columns_of, last_lines, log_files, read_rows
 
 
-def make(job: Job, lines: list[bytes]) -> tuple[bytes, bytes]:
-    """Return the verdicts, in a line of JSON, and the page."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to judge: the last `rows` rows of the folder `log`, or those on stdin, of a model."""
+
+    reference: str
+    log: str
+    rows: int
+    rate: float
+    model: str
+    classes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Verdicts in the shape of metrics/drift.json, and Evidently's page of them."""
+
+    verdicts: dict[str, Any]
+    page: str
+
+
+def make_report(job: Job, lines: list[bytes]) -> Report:
+    """Judge `lines` of a log, or the log itself, against the reference."""
+    import pyarrow.parquet as pq
+
     from server.drift.assessment import assess
 
     if job.log:
         lines = last_lines(log_files(Path(job.log)), job.rows)
-    rows = Rows.read(lines)
-    notes, model, models = rows.notes(job.model) if len(rows) else ([], "", {})
-    current = rows.columns(model=model)
-    found = assess(_reference(job.reference), current, rate=job.rate, classes=job.classes)
-    verdicts: dict[str, Any] = {
+    rows = read_rows(lines, model=job.model)
+    reference = columns_of(pq.read_table(job.reference, columns=[*NUMBERS, CLASS]))
+    found = assess(reference, rows.columns, rate=job.rate, classes=job.classes)
+    verdicts = {
         "model": job.model,
         "false_alarm_rate": job.rate,
-        "models": models,
+        "models": rows.models,
         **found.to_json(),
+        "notes": rows.notes + found.notes,
     }
-    verdicts["notes"] = notes + found.notes
-    return orjson.dumps(verdicts), found.page.encode()
-
-
-def _reference(path: str) -> Columns:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=[*NUMBERS, CLASS])
-    columns: Columns = {name: table[name].to_numpy().astype(np.float64) for name in NUMBERS}
-    columns[CLASS] = np.array(table[CLASS].to_pylist(), dtype=object)
-    return columns
+    return Report(verdicts=verdicts, page=found.page)
 
 
 def main() -> int:
@@ -55,7 +66,7 @@ def main() -> int:
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # what libraries may print is no part of the answer
         job, *lines = sys.stdin.buffer.read().splitlines()
-        answer.write(b"\n".join(make(Job(**orjson.loads(job)), lines)))
+        answer.write(orjson.dumps(make_report(Job(**orjson.loads(job)), lines)))
     return 0
 
 

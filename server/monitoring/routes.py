@@ -9,10 +9,8 @@ import os
 import sys
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import orjson
 import structlog
@@ -22,12 +20,13 @@ from starlette.responses import HTMLResponse
 
 from server.http.json import Json
 from server.model.classifier import Classifier
-from server.monitoring.job import SCRIPT, Job
+from server.monitoring.report import Job, Report
 from server.predictions.log import OFF, STDOUT
 from server.predictions.prediction import Prediction
 from server.settings import PREFIX, Settings
 from server.telemetry.metrics import Metrics
 
+SCRIPT = "server.monitoring.report"
 NEEDED = ("evidently", "pyarrow")
 PATIENCE = 3600.0  # seconds for a report; on a busy machine it waits for its turn
 RETRY = 5  # seconds
@@ -43,15 +42,6 @@ POLICY = (
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What a process has made; good `until` then, by time.monotonic."""
-
-    page: bytes
-    verdicts: dict[str, Any]
-    until: float
-
-
 class Monitoring:
     """Answers both routes. Where the log is no folder, the last rows are kept in memory."""
 
@@ -63,6 +53,7 @@ class Monitoring:
         self.in_memory = settings.prediction_log in (STDOUT, OFF)
         self.recent: deque[bytes] = deque(maxlen=settings.monitoring_rows)
         self._report: Report | None = None
+        self._kept_until = 0.0  # by time.monotonic
         self._making: asyncio.Task[Report] | None = None
 
     def observe(self, prediction: Prediction) -> None:
@@ -90,15 +81,14 @@ class Monitoring:
     def _current(self) -> Report:
         """Return a report that is not too old, or raise what to answer instead of it."""
         self._check()
-        if self._report and time.monotonic() < self._report.until:
-            return self._report
         if self._making and self._making.done():
-            done, self._making = self._making, None
-            if not (error := done.exception()):
-                self._report = done.result()
-                return self._report
-            log.error("monitoring", problem=str(error))
-            raise HTTPException(500, "the report could not be made; it has been logged")
+            made, self._making = self._making, None
+            if error := made.exception():
+                log.error("monitoring", problem=str(error))
+                raise HTTPException(500, "the report could not be made; it has been logged")
+            return made.result()
+        if self._report and time.monotonic() < self._kept_until:
+            return self._report
         if not self._making:
             self._making = asyncio.create_task(self._make())
         detail = f"the report is being made; try again in {RETRY} s"
@@ -117,12 +107,12 @@ class Monitoring:
             )
 
     async def _make(self) -> Report:
-        verdicts, page = (await self._run()).split(b"\n", 1)
-        found = orjson.loads(verdicts)
-        self.metrics.report_drifted.set(found["share_drifted"])
+        self._report = report = Report(**orjson.loads(await self._run()))
+        self.metrics.report_drifted.set(report.verdicts["share_drifted"])
         age = self.settings.monitoring_age
-        kept = age if found["columns"] else min(age, UNJUDGED)
-        return Report(page=page, verdicts=found, until=time.monotonic() + kept)
+        kept = age if report.verdicts["columns"] else min(age, UNJUDGED)
+        self._kept_until = time.monotonic() + kept
+        return report
 
     async def _run(self) -> bytes:
         process = await asyncio.create_subprocess_exec(
@@ -150,7 +140,7 @@ class Monitoring:
             model=self.classifier.name,
             classes=self.classifier.metadata.classes,
         )
-        return b"\n".join([orjson.dumps(asdict(job)), *self.recent])
+        return b"\n".join([orjson.dumps(job), *self.recent])
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ Naranjo 2020, "Statistical properties of the population stability index"): that,
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
-from math import log
+from math import log, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -25,11 +25,12 @@ PRIOR = 0.5  # a bin's count to begin with (Jeffreys), so that an empty bin is n
 class Bins:
     """The histogram of one column, and how much of the window is in each of its bins."""
 
-    def __init__(self, about: Mapping[str, Any], *, categories: bool) -> None:
+    def __init__(self, histogram: Mapping[str, Any], *, categories: bool) -> None:
         """Take a column of the artefact's `reference`."""
-        self.names = {name: place for place, name in enumerate(about)} if categories else None
-        self.edges: list[float] = [] if categories else about["edges"]
-        self.reference: list[int] = list(about.values() if categories else about["counts"])
+        self.names = {name: place for place, name in enumerate(histogram)} if categories else None
+        self.edges: list[float] = [] if categories else histogram["edges"]
+        counts = histogram.values() if categories else histogram["counts"]
+        self.reference: list[int] = list(counts)
         self.window = [0] * len(self.reference)
 
     def place(self, value: Any) -> int:
@@ -46,21 +47,23 @@ class Bins:
         """Return the population stability index of the window."""
         if not any(self.window):
             return 0.0
-        count = len(self.window) * PRIOR
-        before, now = sum(self.reference) + count, sum(self.window) + count
+        prior = len(self.window) * PRIOR
+        before, now = sum(self.reference) + prior, sum(self.window) + prior
         shares = [
-            ((had + PRIOR) / before, (has + PRIOR) / now)
-            for had, has in zip(self.reference, self.window, strict=True)
+            ((count + PRIOR) / now, (of_reference + PRIOR) / before)
+            for count, of_reference in zip(self.window, self.reference, strict=True)
         ]
-        return sum((p - q) * log(p / q) for q, p in shares)
+        return sum((p - q) * log(p / q) for p, q in shares)
 
     def by_chance(self, rate: float) -> float:
         """Return what the index exceeds in a share `rate` of windows when nothing has changed."""
-        seen, bins = sum(self.window), len(self.window)
-        if not seen or bins < 2:  # noqa: PLR2004 - with one bin the index is always 0
+        count, freedom = sum(self.window), len(self.window) - 1
+        if not count or not freedom:  # with one bin the index is always 0
             return float("inf")
-        scale = 1 / seen + 1 / max(1, sum(self.reference))
-        return scale * _chi_squared(1 - rate, bins - 1)
+        # chi-squared's quantile, to within a hundredth (Wilson and Hilferty 1931)
+        spread = 2 / (9 * freedom)
+        root = 1 - spread + NormalDist().inv_cdf(1 - rate) * sqrt(spread)
+        return (1 / count + 1 / max(1, sum(self.reference))) * freedom * root**3
 
 
 class Stability:
@@ -69,7 +72,8 @@ class Stability:
     def __init__(self, reference: Mapping[str, Any], *, window: int) -> None:
         """Take the artefact's `reference`; columns that it lacks are not followed."""
         self.columns = {
-            name: Bins(about, categories=name == "class") for name, about in reference.items()
+            name: Bins(histogram, categories=name == "class")
+            for name, histogram in reference.items()
         }
         self.window: deque[list[int]] = deque()
         self.limit = window
@@ -102,10 +106,3 @@ class Stability:
     def _count(self, places: list[int], step: int) -> None:
         for bins, place in zip(self.columns.values(), places, strict=True):
             bins.window[place] += step
-
-
-def _chi_squared(share: float, freedom: int) -> float:
-    """Return the quantile, to within a hundredth (Wilson and Hilferty 1931)."""
-    spread = 2 / (9 * freedom)
-    root: float = 1 - spread + NormalDist().inv_cdf(share) * spread**0.5
-    return freedom * root**3

@@ -19,7 +19,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from stages.evaluation.markdown import markdown_table
 from stages.sources.folders import find
-from tests.kit.stage import PARAMS, ROOT, arguments
+from tests.benchmarks.drift import command
+from tests.kit.stage import PARAMS, ROOT
 
 BILINEAR = Image.Resampling.BILINEAR
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -46,28 +47,20 @@ def write(folder: Path, name: str) -> Path:
     return folder
 
 
-def judge(current: Path, folder: Path) -> dict[str, Any]:
-    """Run the stage; return its verdicts."""
-    places = {"metrics": "drift.json", "report": "a.html", "embeddings": "b.html"}
-    places |= {"outliers": "c.png", "plots": "plots"}
-    options = {**PARAMS["drift"], "current": current}
-    words = arguments({**options, **{key: folder / name for key, name in places.items()}})
-    subprocess.run([sys.executable, "-m", "stages.drift", *words], cwd=ROOT, check=True)
-    found: dict[str, Any] = json.loads((folder / "drift.json").read_text())["columns"]
-    return found
+def drift(current: Path, folder: Path) -> dict[str, Any]:
+    """Run the stage; return its verdict on each column."""
+    subprocess.run(command(current, folder), cwd=ROOT, check=True)
+    columns: dict[str, Any] = json.loads((folder / "drift.json").read_text())["columns"]
+    return columns
 
 
-def row(name: str, found: dict[str, Any], value: str = "statistic") -> tuple[str, ...]:
+def row(name: str, columns: dict[str, Any], value: str = "statistic") -> tuple[str, ...]:
     """Return the statistics of the columns, those that drifted in bold."""
     cells = []
     for column in COLUMNS:
-        if column not in found:
-            cells.append("")
-            continue
-        number = f"{found[column][value]:.2g}"
-        cells.append(
-            f"**{number}**" if found[column]["drifted"] and value == "statistic" else number
-        )
+        number = f"{columns[column][value]:.2g}" if column in columns else ""
+        bold = value == "statistic" and number and columns[column]["drifted"]
+        cells.append(f"**{number}**" if bold else number)
     return (name, *cells)
 
 
@@ -77,13 +70,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in CHANGES:
-            found = judge(write(folder / name, name), folder)
+            columns = drift(write(folder / name, name), folder)
             limits = limits or row(
-                "limit, of as many images as the first row has", found, "threshold"
+                "limit for as many images as in the first row", columns, "threshold"
             )
-            rows.append(row(name, found))
+            rows.append(row(name, columns))
         others = [Path(name).resolve() for name in sys.argv[1:]]
-        rows += [row(other.name, judge(other, folder)) for other in others]
+        rows += [row(other.name, drift(other, folder)) for other in others]
     assert limits
     names = [f"{name} {'distance' if name == 'class' else 'p'}" for name in COLUMNS[:-1]]
     print(markdown_table(("", *names, "embedding AUC"), [*rows, limits]))

@@ -61,17 +61,20 @@ def write_log(path: Path, rows: int) -> None:
             file.write(b"".join(lines[index] for index in chosen.tolist()))
 
 
-def drift(log: Path, output: Path) -> tuple[float, float, float]:
-    """Run the stage; return its seconds, those of a core's work, and its peak resident MB."""
+def command(current: Path, output: Path) -> list[str | Path]:
+    """Return the stage's command line, with this repository's parameters and outputs elsewhere."""
     names = {"metrics": "drift.json", "report": "a.html", "embeddings": "b.html"}
     names |= {"outliers": "c.png", "plots": "plots"}
-    options = {**PARAMS["drift"], "current": log, "model": MODEL}
+    options = {**PARAMS["drift"], "current": current, "model": MODEL}
     options |= {"reference": MODEL.parent / "reference.parquet"}
-    words = arguments({**options, **{key: output / name for key, name in names.items()}})
+    options |= {key: output / name for key, name in names.items()}
+    return [sys.executable, "-m", "stages.drift", *arguments(options)]
+
+
+def drift(log: Path, output: Path) -> tuple[float, float, float]:
+    """Run the stage; return its seconds, those of a core's work, and its peak resident MB."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.drift", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command(log, output), cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     assert status == 0

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.drift.rows import CLASS, NUMBERS, Rows, last_lines, lines_of, log_files
+from server.drift.rows import CLASS, NUMBERS, last_lines, lines_of, log_files, read_rows
 
 
 def line(**changes: object) -> bytes:
@@ -14,37 +14,37 @@ def line(**changes: object) -> bytes:
 
 def test_rows_are_read_as_they_are_and_as_cloud_logging_wraps_them() -> None:
     wrapped = json.dumps({"insertId": "x", "jsonPayload": json.loads(line(brightness=0.25))})
-    columns = Rows.read([line(), wrapped.encode()]).columns()
+    columns = read_rows([line(), wrapped.encode()], model="m1").columns
     assert columns["brightness"].tolist() == [0.5, 0.25]
     assert columns[CLASS].tolist() == ["a", "a"]
 
 
 def test_torn_lines_and_other_peoples_lines_are_counted_and_left_out() -> None:
     foreign = b'{"severity": "INFO", "jsonPayload": {"event": "request"}}\n'
-    rows = Rows.read([line(), line()[:-20], b"[1]\n", b"\n", foreign, b"\xff\xfe\n"])
-    assert (len(rows), rows.torn, rows.foreign) == (1, 3, 1)
-    notes, _, _ = rows.notes("m1")
-    assert notes == ["3 torn lines are left out", "1 lines are no predictions"]
+    lines = [line(), line()[:-20], b"[1]\n", b"\n", foreign, b"\xff\xfe\n"]
+    rows = read_rows(lines, model="m1")
+    assert len(rows.columns[CLASS]) == 1
+    assert rows.notes == ["3 torn lines are left out", "1 lines are no predictions"]
 
 
 def test_what_is_no_number_is_missing() -> None:
-    columns = Rows.read([line(confidence="high"), line(confidence=None), line(confidence=1)])
-    assert np.isnan(columns.columns()["confidence"]).tolist() == [True, True, False]
+    lines = [line(confidence="high"), line(confidence=None), line(confidence=1)]
+    columns = read_rows(lines, model="m1").columns
+    assert np.isnan(columns["confidence"]).tolist() == [True, True, False]
 
 
 def test_rows_of_other_models_are_left_out_and_named() -> None:
-    rows = Rows.read([line(model="m1"), line(model="m2"), line(model="m2", brightness=0.75)])
-    notes, model, models = rows.notes("m2")
-    assert models == {"m2": 2, "m1": 1}
-    assert notes == ["rows of other models are left out: m1 (1)"]
-    assert rows.columns(model=model)["brightness"].tolist() == [0.5, 0.75]
+    lines = [line(model="m1"), line(model="m2"), line(model="m2", brightness=0.75)]
+    rows = read_rows(lines, model="m2")
+    assert rows.models == {"m2": 2, "m1": 1}
+    assert rows.notes == ["rows of other models are left out: m1 (1)"]
+    assert rows.columns["brightness"].tolist() == [0.5, 0.75]
 
 
 def test_rows_are_judged_where_none_is_of_the_model() -> None:
-    rows = Rows.read([line(model="m1")])
-    notes, model, _ = rows.notes("m9")
-    assert notes == ["no row is of the model m9; judged are those of m1 (1)"]
-    assert len(rows.columns(model=model)[CLASS]) == 1
+    rows = read_rows([line(model="m1")], model="m9")
+    assert rows.notes == ["no row is of the model m9; judged are those of m1 (1)"]
+    assert len(rows.columns[CLASS]) == 1
 
 
 @pytest.fixture

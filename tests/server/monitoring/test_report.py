@@ -3,13 +3,13 @@
 import os
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import orjson
 
 from server.drift.rows import CLASS, NUMBERS
-from server.monitoring.job import SCRIPT, Job
+from server.monitoring.report import Job, Report
+from server.monitoring.routes import SCRIPT
 from tests.kit.stage import ROOT
 
 NOISE = """import os, sys
@@ -29,13 +29,13 @@ def test_what_libraries_print_is_no_part_of_the_answer(model: Path, tmp_path: Pa
     row = dict.fromkeys(NUMBERS, 0.5) | {CLASS: "a", "model": "m"}
     made = subprocess.run(
         [sys.executable, "-m", SCRIPT],
-        input=b"\n".join([orjson.dumps(asdict(job)), *[orjson.dumps(row)] * 20]),
+        input=b"\n".join([orjson.dumps(job), *[orjson.dumps(row)] * 20]),
         env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr.decode()
-    verdicts, page = made.stdout.split(b"\n", maxsplit=1)
-    assert orjson.loads(verdicts)["judged_rows"] > 0
-    assert page.lstrip().startswith(b"<!DOCTYPE html>")
+    report = Report(**orjson.loads(made.stdout))
+    assert report.verdicts["judged_rows"] > 0
+    assert report.page.lstrip().startswith("<!DOCTYPE html>")
     assert b"noise" in made.stderr
