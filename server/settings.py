@@ -33,6 +33,7 @@ Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
+PROVIDER = "auto: CUDA where there is one; cuda: or say so; require-cuda: or do not start; cpu"
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
 
 
@@ -43,52 +44,32 @@ class Settings:
     The annotation has the type, the limit where there is one, and the meaning.
     """
 
-    model: Annotated[str, LOCATION, "the artefact to serve: a path, or gs://bucket/object"] = (
-        "data/model/model.onnx"
-    )
+    model: Annotated[str, LOCATION, "the artefact, or gs://bucket/object"] = "data/model/model.onnx"
     model_sha256: Annotated[str, DIGEST, "its SHA-256; another does not start"] = ""
     host: Annotated[str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
     port: Annotated[int, Range(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
-    provider: Annotated[
-        ProviderPolicy,
-        "auto: CUDA where there is a driver; cuda: say so where that fails; "
-        "require-cuda: no start without; cpu",
-    ] = ProviderPolicy.AUTO
+    provider: Annotated[ProviderPolicy, PROVIDER] = ProviderPolicy.AUTO
     threads: Annotated[int, Range(1, 1024), "CPU threads of a run of the network"] = 1
-    runners: Annotated[
-        int, Range(0, 1024), "runs at once; 0: as many as there are cores, on CUDA 1"
-    ] = 0
+    runners: Annotated[int, Range(0, 1024), "runs at once; 0: one a core, on CUDA 1"] = 0
     decoders: Annotated[int, Range(0, 1024), "threads that decode; 0: one a core"] = 0
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
     cuda_graphs: Annotated[bool, "on: replay each batch size as a CUDA graph"] = False
-    deadline: Annotated[Seconds, "seconds until 504; 503 from an expected wait of half of them"] = (
-        5.0
-    )
+    deadline: Annotated[Seconds, "seconds until 504; half of them expected: 503"] = 5.0
     drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0
     body_timeout: Annotated[Seconds, "seconds for its body, else 408"] = 30.0
     keep_alive: Annotated[int, Range(1, 86_400), "seconds a connection may idle"] = 75
     connections: Annotated[int, Range(1, 1_000_000), "open at once; more are hung up on"] = 4096
-    max_held_bytes: Annotated[int, Range(1, 2**40), "of all bodies at once; more get 503"] = (
-        256_000_000
-    )
+    max_held_bytes: Annotated[int, Range(1, 2**40), "bodies at once; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_pixels: Annotated[int, Range(1, 178_000_000), "a larger image gets 400"] = 64_000_000
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
-    api_keys: Annotated[Names, "keys, with commas, one of which clients must send; none: open"] = (
-        field(default=(), repr=False)
-    )
+    api_keys: Annotated[Names, "keys, with commas; send one"] = field(default=(), repr=False)
     cors_origins: Annotated[Names, "origins, with commas, whose pages may call; *: all"] = ()
-    prediction_log: Annotated[str, "folder that gets a row an answer; stdout; off"] = (
-        "data/predictions"
-    )
-    reference: Annotated[
-        str, "the artefact's reference.parquet, for /monitoring; none: beside the artefact"
-    ] = ""
-    monitoring_rows: Annotated[
-        int, Range(10, 100_000), "last predictions that /monitoring and the drift metrics judge"
-    ] = 10_000
+    prediction_log: Annotated[str, "folder for a row an answer; stdout; off"] = "data/predictions"
+    reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
+    monitoring_rows: Annotated[int, Range(10, 100_000), "last answers that drift judges"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
     false_alarm_rate: Annotated[float, SHARE, "of reports when nothing has changed"] = 0.05
     revision: Annotated[str, "the commit that is served, for log and /health"] = ""

@@ -18,9 +18,9 @@ from stages.data.dataset import Dataset, Split
 from stages.evaluation.metrics import evaluation_metrics
 from stages.evaluation.mistakes import mistakes_sheet
 from stages.evaluation.model_card import Source, model_card, print_results
-from stages.evaluation.plot_tables import plot_tables, write_tables
+from stages.evaluation.plot_tables import write_plot_tables
 from stages.evaluation.robustness import corruption_accuracies, mean_accuracies
-from stages.evaluation.speed import measure_speed, print_speed
+from stages.evaluation.speed import measure_speed
 from stages.sources.as_split import as_split
 from stages.sources.descriptor import about
 
@@ -69,14 +69,13 @@ def main(
         if results or not data:
             write_json(metrics, figures)
             with whole(plots) as folder:
-                tables = plot_tables(classifier.metadata, split, probabilities, figures, robustness)
-                write_tables(folder, tables)
+                metadata = classifier.metadata
+                write_plot_tables(folder, metadata, split, probabilities, figures, robustness)
             with whole(mistakes) as draft:
                 mistakes_sheet(classifier, split, probabilities, draft)
             with whole(card) as draft:
                 draft.write_text(text, encoding="utf-8")
     speed = measure_speed(classifier)
-    print_speed(speed, classifier.provider)
     if not data:
         write_json(TIMINGS, speed)
 

@@ -85,7 +85,8 @@ def main(
         versions={package: version(package) for package in PACKAGES},
     )
     states = states_folder() / key(asdict(card), describe(processes.device))
-    training = Training(learner, ResumeState(states) if processes.is_main else None)
+    resume_state = ResumeState(states) if processes.is_main else None
+    training = Training(learner, resume_state)
     if training.resume():
         print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
     with DvcliveLogs(curves, TIMINGS, enabled=processes.is_main) as logs:
@@ -104,13 +105,13 @@ def main(
             training.add(epoch)
             logs.log(epoch)
             print(_line(epoch, epochs), flush=True)
-    if processes.is_main:
+    if resume_state:
         with whole(checkpoint) as folder:
             card.save(folder, training.best_weights)
         best = training.best
         scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
         write_json(metrics, {"best_epoch": best.number, **scores})
-    training.clear()
+        resume_state.clear()
 
 
 def _line(epoch: Epoch, epochs: int) -> str:

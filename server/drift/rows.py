@@ -3,7 +3,7 @@
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,13 +111,6 @@ def log_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix in ENDINGS else []
     return [file for file in sorted(path.rglob("*")) if file.suffix in ENDINGS and file.is_file()]
-
-
-def lines_of(files: Iterable[Path]) -> Iterator[bytes]:
-    """Yield the lines of all files."""
-    for file in files:
-        with file.open("rb") as lines:
-            yield from lines
 
 
 def last_lines(files: Iterable[Path], count: int) -> list[bytes]:

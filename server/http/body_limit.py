@@ -60,5 +60,4 @@ class BodyLimit:
             self.held -= received
 
     def _too_large(self) -> HTTPException:
-        limit = self.settings.max_body_bytes
-        return HTTPException(413, f"the body is larger than {limit:,} bytes")
+        return HTTPException(413, f"the body is larger than {self.settings.max_body_bytes:,} bytes")

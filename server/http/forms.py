@@ -1,6 +1,6 @@
 """Images out of a request: the fields of a form, or the raw body."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
@@ -10,17 +10,11 @@ FORM = "multipart/form-data"
 MAX_SEGMENTS = 64  # files, and fields that nobody reads
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upload:
+class Upload(NamedTuple):
     """A file of a form; `name` is what the client calls it."""
 
     name: str
-    chunks: list[bytes] = field(default_factory=list)
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of the file."""
-        return b"".join(self.chunks)
+    data: bytes
 
 
 def is_form(request: Request) -> bool:
@@ -36,7 +30,7 @@ async def read_files(request: Request, name: str, *, most: int) -> list[Upload]:
     boundary = _content_type(request)[1].get("boundary")
     if not boundary:
         raise HTTPException(400, f"{FORM} without a boundary")
-    files: list[Upload] = []
+    files: list[tuple[str, bytearray]] = []
     try:
         with PushMultipartParser(boundary, max_segment_count=MAX_SEGMENTS) as parser:
             current = None
@@ -45,17 +39,17 @@ async def read_files(request: Request, name: str, *, most: int) -> list[Upload]:
                     if isinstance(event, MultipartSegment):
                         current = None
                         if event.name == name and event.filename is not None:
-                            current = Upload(name=event.filename)
-                            files.append(current)
-                    elif event and current:
-                        current.chunks.append(bytes(event))
+                            current = bytearray()
+                            files.append((event.filename, current))
+                    elif event and current is not None:
+                        current.extend(event)
     except MultipartError as error:
         raise HTTPException(400, f"not a whole form: {error}") from None
     if not files:
         raise HTTPException(400, f"no file in the form field {name!r}; curl -F {name}=@FILE")
     if len(files) > most:
         raise HTTPException(400, f"too many files: {len(files)}, at most {most} are taken")
-    return files
+    return [Upload(name, bytes(data)) for name, data in files]
 
 
 def _content_type(request: Request) -> tuple[str, dict[str, str]]:

@@ -72,11 +72,7 @@ def gone(request: Request, _: Exception) -> Response:
     return Response(status_code=499)
 
 
-HANDLERS = {
-    HTTPException: problem_response,
-    ImageError: problem_response,
-    Overloaded: problem_response,
-    TimeoutError: problem_response,
-    ClientDisconnect: gone,
-    ClientGone: gone,
+HANDLERS: dict[type[Exception], Any] = {
+    **dict.fromkeys((HTTPException, ImageError, Overloaded, TimeoutError), problem_response),
+    **dict.fromkeys((ClientDisconnect, ClientGone), gone),
 }

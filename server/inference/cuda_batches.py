@@ -66,8 +66,7 @@ class _BoundBatch:
             if self._copied:
                 self._input.update_inplace(self._host)
             self._session.run_with_iobinding(self._binding, self._options)
-            probabilities: Floats = self._output.numpy()[: len(images)].copy()
-            return probabilities
+            return np.array(self._output.numpy()[: len(images)])
 
 
 def _page_lock(array: Pixels) -> None:

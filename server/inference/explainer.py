@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from server.image.resize_mode import ResizeMode
 from server.inference.admission import Admission
 from server.inference.predictor import Predictor
@@ -81,11 +83,10 @@ class Explainer:
             images = [replace(whole, pixels=covered(whole.pixels, cell)) for cell in cells]
             answers = await self.predictor.ask(images)
             drops += [prediction.confidence - one.probabilities[name] for one in answers]
-        rounded = [round(drop, DIGITS) for drop in drops]
         spent = 1000 * (time.perf_counter() - started)
         return Explanation(
             prediction=prediction,
-            drops=[rounded[row : row + CELLS] for row in range(0, CELLS**2, CELLS)],
+            drops=np.reshape(drops, (CELLS, CELLS)).round(DIGITS).tolist(),
             mode=self.predictor.classifier.metadata.resize_mode,
             milliseconds={**prediction.milliseconds, "explain": round(spent, 3)},
         )

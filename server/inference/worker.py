@@ -1,5 +1,6 @@
 """What threads do with an image: bytes, pixels, probabilities, row in the log."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Worker:
             height=decoded.height,
             format=decoded.format,
             features=image_features(pixels, width=decoded.width, height=decoded.height),
-            sha256=Picture.digest(source.data),
+            sha256=hashlib.sha256(source.data).hexdigest(),
         )
         return DecodedImage(
             source=source,

@@ -1,7 +1,8 @@
 """The artefact as a classifier: the ONNX file, opened and checked against its own metadata."""
 
 import hashlib
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +12,11 @@ from server.image.resize import Pixels, Resizer
 from server.model.metadata import Metadata
 from server.model.policy import ProviderPolicy
 from server.model.providers import open_session
+from server.storage.model_file import ModelFile
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
 
 Floats = npt.NDArray[np.float32]
-
-
-class Readable(Protocol):
-    """A path, or `server.storage.model_file.ModelFile`."""
-
-    def read_bytes(self) -> bytes:
-        """Return the whole file."""
 
 
 class Classifier:
@@ -38,7 +33,7 @@ class Classifier:
 
     def __init__(
         self,
-        path: Readable,
+        path: Path | ModelFile,
         *,
         policy: ProviderPolicy = ProviderPolicy.AUTO,
         threads: int = 0,

@@ -42,5 +42,4 @@ def occlusion(
     for start in range(0, CELLS**2, BATCH):
         images = [covered(pixels, cell) for cell in range(start, start + BATCH)]
         batches.append(probabilities(np.stack(images))[:, class_index])
-    drops: Floats = (whole - np.concatenate(batches)).reshape(CELLS, CELLS)
-    return drops
+    return np.asarray(whole - np.concatenate(batches)).reshape(CELLS, CELLS)

@@ -46,7 +46,6 @@ class Monitoring:
     """Answers both routes. Where the log is no folder, the last rows are kept in memory."""
 
     def __init__(self, classifier: Classifier, settings: Settings, metrics: Metrics) -> None:
-        """Make nothing until somebody asks."""
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         beside = Path(settings.model).with_name("reference.parquet")
         self.reference = Path(settings.reference) if settings.reference else beside

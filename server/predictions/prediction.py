@@ -1,6 +1,5 @@
 """One prediction: what a client gets of it, and the row that the prediction log keeps."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,11 +15,6 @@ class Picture:
     format: str
     features: dict[str, float]
     sha256: str
-
-    @staticmethod
-    def digest(data: bytes) -> str:
-        """Return the SHA-256 of the file as it was posted."""
-        return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

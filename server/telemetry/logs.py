@@ -3,7 +3,6 @@
 import logging
 import sys
 import warnings
-from typing import Any
 
 import orjson
 import structlog
@@ -19,7 +18,13 @@ def configure() -> None:
     """
     stamp, rename = TimeStamper(fmt="iso", utc=True, key="time"), EventRenamer("message")
     structlog.configure(
-        processors=[add_log_level, stamp, format_exc_info, rename, JSONRenderer(_dumps)],
+        processors=[
+            add_log_level,
+            stamp,
+            format_exc_info,
+            rename,
+            JSONRenderer(orjson.dumps, default=str),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -36,7 +41,3 @@ def configure() -> None:
     logging.getLogger("PIL").setLevel(logging.CRITICAL)  # the answer says what is wrong with a file
     logging.captureWarnings(capture=True)
     warnings.simplefilter("default")
-
-
-def _dumps(event: Any, **_: Any) -> bytes:
-    return orjson.dumps(event, default=str)

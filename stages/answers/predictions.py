@@ -1,7 +1,6 @@
 """What the artefact answers on a split: arrays, or a table in the shape of the prediction row."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from server.model.classifier import Classifier, Floats
 from server.model.metadata import Metadata
 from stages.cli.progress import track
 from stages.data.dataset import Split
+from stages.data.shards import read_ahead
 
 BATCH = 32
 
@@ -28,27 +28,13 @@ def map_batches(function: Callable[[Pixels], T], split: Split, *, what: str) -> 
     def read(start: int) -> Pixels:
         return split.images.take(np.arange(start, min(start + BATCH, len(split))))
 
-    def batches() -> Iterator[Pixels]:
-        with ThreadPoolExecutor(1, "read") as reader:
-            ahead = reader.submit(read, 0)
-            for start in starts:
-                images = ahead.result()
-                if start + BATCH < len(split):
-                    ahead = reader.submit(read, start + BATCH)
-                yield images
-
-    return map(function, track(batches(), what=what, total=len(starts), unit="batches"))
+    batches = track(read_ahead(read, starts), what=what, total=len(starts), unit="batches")
+    return map(function, batches)
 
 
 def predict_probabilities(classifier: Classifier, split: Split, *, what: str) -> Floats:
     """Return `[n, classes]`; the images come and go, so memory does not grow by them."""
     return np.concatenate(list(map_batches(classifier.probabilities, split, what=what)))
-
-
-def predict(classifier: Classifier, split: Split, *, what: str) -> pa.Table:
-    """Return the `prediction_table` of what the artefact answers, abstaining at its threshold."""
-    outputs = predict_outputs(classifier, split, what=what)
-    return prediction_table(split, *outputs, classifier.metadata)
 
 
 def predict_outputs(classifier: Classifier, split: Split, *, what: str) -> tuple[Floats, Floats]:
@@ -82,8 +68,7 @@ def prediction_table(
 
 def matrix(table: pa.Table, column: str) -> Floats:
     """Return a column of lists as an array `[rows, length of each]`."""
-    array: Floats = np.stack(table[column].to_numpy())
-    return array
+    return np.stack(table[column].to_numpy(), dtype=np.float32)
 
 
 def _lists(rows: Iterable[Floats]) -> pa.Array:

@@ -64,8 +64,7 @@ def precision_recall_f1(confusion: Numbers) -> Numbers:
     right, actual, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     above = np.stack([right, right, 2 * right])
     below = np.stack([predicted, actual, actual + predicted])
-    ratios: Numbers = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-    return ratios
+    return np.asarray(np.divide(above, below, out=np.zeros_like(above), where=below > 0))
 
 
 class _Ranking:

@@ -29,5 +29,4 @@ def golden_probabilities(classifier: Classifier) -> list[float]:
     """Return the answer to the artefact's golden image, by the way that a request takes."""
     picture = decode(base64.b64decode(classifier.metadata.golden_image)).picture
     probabilities = classifier.probabilities(classifier.resizer(picture)[np.newaxis])
-    answer: list[float] = probabilities[0].tolist()
-    return answer
+    return [float(value) for value in probabilities[0]]

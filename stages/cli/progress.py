@@ -10,12 +10,7 @@ EVERY = 20.0  # seconds between plain lines
 
 
 def track(
-    items: Iterable[T],
-    *,
-    what: str,
-    total: int,
-    unit: str,
-    size: Callable[[T], int] = lambda _: 1,
+    items: Iterable[T], *, what: str, total: int, unit: str, size: Callable[[T], int] = lambda _: 1
 ) -> Iterator[T]:
     """Yield `items` and show how much of `total` is done, how fast, and what time is left.
 

@@ -5,15 +5,16 @@ data/current     JSON Lines, as `make snapshot-log` or `dvc import-url` left the
 anything else    images, however deep, of which nobody knows the class
 """
 
+import fileinput
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.drift.rows import Rows, columns_of, lines_of, log_files, read_rows
+from server.drift.rows import Rows, columns_of, log_files, read_rows
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
-from stages.answers.predictions import matrix, predict
+from stages.answers.predictions import matrix, predict_outputs, prediction_table
 from stages.data.dataset import CARD, Dataset, Split
 from stages.data.shards import Images
 from stages.sources.as_split import as_split
@@ -65,7 +66,8 @@ def _test_split(folder: Path, classifier: Classifier) -> Split:
 def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
     if not len(split):
         raise UserError(f"drift.current={split.folder}: no images in its test split")
-    table = predict(classifier, split, what="drift")
+    outputs = predict_outputs(classifier, split, what="drift")
+    table = prediction_table(split, *outputs, classifier.metadata)
     return Current(
         columns=columns_of(table),
         notes=[*notes],
@@ -76,7 +78,8 @@ def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
 
 
 def _of_log(path: Path, files: list[Path], classifier: Classifier) -> Current:
-    rows = read_rows(lines_of(files), model=classifier.name)
+    with fileinput.input(files, mode="rb") as lines:
+        rows = read_rows(lines, model=classifier.name)
     if not rows.models:
         raise UserError(
             f"drift.current={path}: no predictions in its {len(files):,} files; `make serve`, ask "

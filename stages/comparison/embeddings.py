@@ -54,8 +54,7 @@ def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
     pca = _pca(reference)
     before = pca.fit_transform(reference[:MOST])
     nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
-    distances: Numbers = nearest.kneighbors(pca.transform(current))[0].mean(axis=1)
-    return distances
+    return np.asarray(nearest.kneighbors(pca.transform(current))[0].mean(axis=1))
 
 
 def _pca(rows: Floats) -> PCA:

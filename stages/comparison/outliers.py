@@ -13,10 +13,7 @@ TILE = 128  # pixels
 
 
 def outliers_sheet(
-    path: Path,
-    images: Images,
-    captions: list[list[str]],
-    unlikeness: npt.NDArray[np.float64],
+    path: Path, images: Images, captions: list[list[str]], unlikeness: npt.NDArray[np.float64]
 ) -> None:
     """Write a PNG of the images with the largest `unlikeness`, the largest first.
 

@@ -2,9 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +16,9 @@ from server.errors import UserError
 from server.image.resize import Pixels
 
 MAX_BYTES = 2**30
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def shard_name(number: int) -> str:
@@ -68,6 +74,18 @@ class Shards:
                 with (self.folder / shard_name(shard)).open("r+b") as file:
                     start = os.fstat(file.fileno()).st_size % self.bytes_each
                     os.pwrite(file.fileno(), image.tobytes(), start + index * self.bytes_each)
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield `read` of each item; while one result is used, the next is read in a thread."""
+    with ThreadPoolExecutor(1, "read") as reader:
+        ahead: deque[Future[Result]] = deque()
+        for item in items:
+            ahead.append(reader.submit(read, item))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        for last in ahead:
+            yield last.result()
 
 
 class Images:

@@ -44,5 +44,4 @@ def overlaid(pixels: Pixels, drops: Floats) -> Pixels:
     gray = pixels.mean(axis=2, keepdims=True).repeat(3, axis=2)
     colour = np.where(weight > 0, (230, 30, 30), (30, 60, 230))
     share = np.abs(weight) / 2
-    blended: Pixels = (gray * (1 - share) + colour * share).round().astype(np.uint8)
-    return blended
+    return np.asarray((gray * (1 - share) + colour * share).round(), dtype=np.uint8)

@@ -22,14 +22,15 @@ Flags = npt.NDArray[np.bool_]
 Rows = list[dict[str, Any]]
 
 
-def plot_tables(
+def write_plot_tables(
+    folder: Path,
     metadata: Metadata,
     split: Split,
     probabilities: Probabilities,
     metrics: dict[str, Any],
     robustness: Rows,
-) -> dict[str, pa.Table]:
-    """Return each file's table by its name."""
+) -> None:
+    """Write a CSV a plot into a new folder, and one of all answers, `predictions.csv`."""
     labels = split.labels
     uncalibrated = apply_temperature(probabilities, 1 / metadata.temperature)
     by_class = partial(_by_class, metadata.classes, labels, probabilities)
@@ -52,11 +53,7 @@ def plot_tables(
         "robustness": robustness,
     }
     tables = {name: pa.Table.from_pylist(content) for name, content in rows.items()}
-    return {"predictions": _predictions(metadata.classes, split, probabilities), **tables}
-
-
-def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
-    """Write a CSV each."""
+    tables["predictions"] = _predictions(metadata.classes, split, probabilities)
     folder.mkdir()
     for name, table in tables.items():
         pyarrow.csv.write_csv(table, folder / f"{name}.csv")
@@ -97,8 +94,7 @@ def _roc(actual: Flags, probability: Probabilities) -> Numbers:
     from sklearn.metrics import roc_curve
 
     false_alarms, hits, _ = roc_curve(actual, probability)
-    curve: Numbers = np.interp(GRID, false_alarms, hits)
-    return curve
+    return np.asarray(np.interp(GRID, false_alarms, hits))
 
 
 def _precision_recall(actual: Flags, probability: Probabilities) -> Numbers:
@@ -107,5 +103,4 @@ def _precision_recall(actual: Flags, probability: Probabilities) -> Numbers:
 
     precision, recall, _ = precision_recall_curve(actual, probability)
     best = np.maximum.accumulate(precision)  # from full recall down: the best at no less recall
-    curve: Numbers = best[np.searchsorted(-recall, -GRID, side="right") - 1]
-    return curve
+    return np.asarray(best[np.searchsorted(-recall, -GRID, side="right") - 1])

@@ -13,19 +13,16 @@ SECONDS = 1.0  # that each batch size is tried for
 
 
 def measure_speed(classifier: Classifier) -> list[dict[str, Any]]:
-    """Return the median milliseconds of a batch, and images a second, by its size."""
+    """Return and print the median milliseconds of a batch, and images a second, by its size."""
     side = classifier.metadata.image_size
-    return [_measure(classifier, np.zeros((size, side, side, 3), np.uint8)) for size in BATCHES]
-
-
-def print_speed(rows: list[dict[str, Any]], provider: str) -> None:
-    """Print a line of what `measure_speed` returned."""
+    rows = [_measure(classifier, np.zeros((size, side, side, 3), np.uint8)) for size in BATCHES]
     texts = (
         f"batch {row['batch']}: {row['milliseconds']:.1f} ms, "
         f"{row['images_per_second']:,.0f} images/s"
         for row in rows
     )
-    print(f"{provider}:", "; ".join(texts), flush=True)
+    print(f"{classifier.provider}:", "; ".join(texts), flush=True)
+    return rows
 
 
 def _measure(classifier: Classifier, images: Pixels) -> dict[str, Any]:

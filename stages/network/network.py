@@ -11,14 +11,8 @@ from timm.models import group_modules, group_parameters
 from torch import Tensor, nn
 
 from server.errors import UserError
-from stages.network.pretrained import (
-    PACKAGED,
-    Weights,
-    ask_hub_once,
-    file_state,
-    fill,
-    packaged_state,
-)
+from stages.network import pretrained
+from stages.network.pretrained import PACKAGED, Weights
 
 
 class Network(nn.Module):
@@ -85,12 +79,7 @@ class Network(nn.Module):
 
 
 def create(
-    architecture: str,
-    *,
-    classes: int,
-    weights: str,
-    dropout: float = 0.0,
-    drop_path: float = 0.0,
+    architecture: str, *, classes: int, weights: str, dropout: float = 0.0, drop_path: float = 0.0
 ) -> Network:
     """Make a network with a new head, or raise `UserError`.
 
@@ -112,11 +101,15 @@ def create(
     config = resolve_model_data_config(body)
     mean, std = list(config["mean"]), list(config["std"])
     if weights == Weights.PACKAGED:
-        fill(body, dict(zip(body.state_dict(), packaged_state(architecture), strict=True)), weights)
+        pretrained.fill(
+            body,
+            dict(zip(body.state_dict(), pretrained.packaged_state(architecture), strict=True)),
+            weights,
+        )
         mean, std = PACKAGED[architecture].mean, PACKAGED[architecture].std
     elif weights not in list(Weights):
-        state = file_state(Path(weights))
-        fill(body, state, weights)
+        state = pretrained.file_state(Path(weights))
+        pretrained.fill(body, state, weights)
         if "mean" in state:  # a checkpoint of ours
             mean, std = state["mean"].flatten().tolist(), state["std"].flatten().tolist()
     return Network(body, mean=mean, std=std)
@@ -125,7 +118,7 @@ def create(
 def _body(architecture: str, weights: str, options: dict[str, Any]) -> Any:
     """Return timm's network, with its own weights where they come from the hub."""
     if weights == Weights.HUB:
-        ask_hub_once()
+        pretrained.ask_hub_once()
     try:
         return timm.create_model(architecture, pretrained=weights == Weights.HUB, **options)
     except Exception as error:  # the hub's client raises many kinds

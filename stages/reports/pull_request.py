@@ -31,9 +31,8 @@ def main(
     before, after = Revision(base), Revision(head)
     with whole(output) as folder, ThreadPoolExecutor(1) as pool:
         folder.mkdir()
-        drawing = pool.submit(
-            draw_plots, before, after, folder
-        )  # one core draws, the other compares
+        # one core draws, the other compares
+        drawing = pool.submit(draw_plots, before, after, folder)
         parts = [
             f"# {before.label} → {after.label}",
             *compare_answers(before, after),

@@ -23,10 +23,8 @@ class Revision:
 
     def __post_init__(self) -> None:
         """Raise `UserError` where git knows no such revision."""
-        if (
-            self.name != WORKSPACE
-            and _git("rev-parse", "--verify", f"{self.name}^{{commit}}") is None
-        ):
+        commit = f"{self.name}^{{commit}}"
+        if self.name != WORKSPACE and _git("rev-parse", "--verify", commit) is None:
             raise UserError(
                 f"{self.name}: git knows no such revision; `git fetch`, or name a branch, tag or "
                 f"commit, or {WORKSPACE}"
@@ -48,8 +46,7 @@ class Revision:
 
     def json(self, path: str) -> dict[str, Any]:
         """Return a file of JSON; empty where it is not there."""
-        values: dict[str, Any] = json.loads(self.read(path) or b"{}")
-        return values
+        return dict(json.loads(self.read(path) or b"{}"))
 
     def table(self, path: str) -> pd.DataFrame | None:
         """Return a table of comma- or tab-separated values, or None where it is not there."""

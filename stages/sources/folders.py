@@ -154,5 +154,4 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
             table = parquet.read_table(manifest)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{manifest}: cannot be read ({error})") from None
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    return list(table.to_pylist())

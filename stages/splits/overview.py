@@ -88,7 +88,8 @@ def _binned(column: pa.Array, name: str, values: pa.Array, *, digits: int) -> li
     rows = []
     for split in SPLITS:
         counts, _ = np.histogram(values.filter(pc.equal(column, split)), bins=edges)
-        shares = counts / max(1, counts.sum())
-        for left, share in zip(edges[:-1], shares, strict=True):
-            rows.append({"split": split, name: round(left, digits), "share": round(share, 6)})
+        rows += [
+            {"split": split, name: round(left, digits), "share": round(share, 6)}
+            for left, share in zip(edges[:-1], counts / max(1, counts.sum()), strict=True)
+        ]
     return rows

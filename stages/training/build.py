@@ -9,19 +9,13 @@ from typing import Any
 from timm.utils import ModelEmaV3
 
 from stages.data.dataset import Split
-from stages.network.network import Network, create
+from stages.network.network import create
+from stages.training import recipe
 from stages.training.amp import MixedPrecision
 from stages.training.augment import Flip, augment
 from stages.training.distributed import ProcessGroup
 from stages.training.learner import Learner
-from stages.training.recipe import (
-    Balance,
-    Mix,
-    Schedule,
-    class_weights,
-    make_optimizer,
-    make_schedule,
-)
+from stages.training.recipe import Balance, Mix, Schedule
 from stages.training.seeds import Seeds
 
 
@@ -35,15 +29,20 @@ def build_learner(
     """
     o = SimpleNamespace(**options)
     classes = len(train.classes)
-    network = _network(o, classes, processes)
-    optimizer = make_optimizer(
+    network = create(
+        o.architecture, classes=classes, weights=o.weights, dropout=o.dropout, drop_path=o.drop_path
+    )
+    network.body = processes.sync_batch_norm(network.body)
+    network.freeze(o.freeze)
+    network.to(processes.device)
+    optimizer = recipe.make_optimizer(
         network, o.optimizer, lr=o.lr, weight_decay=o.weight_decay, layer_decay=o.layer_decay
     )
     steps = math.ceil(len(processes.batch_bounds(len(train), o.batch_size)) / o.accumulate)
     return Learner(
         network=network,
         optimizer=optimizer,
-        schedule=make_schedule(
+        schedule=recipe.make_schedule(
             optimizer, Schedule(o.schedule), epochs=o.epochs, steps=steps, warmup=o.warmup, lr=o.lr
         ),
         precision=MixedPrecision(processes.device, amp=o.amp),
@@ -56,21 +55,10 @@ def build_learner(
             generator=seeds.augment,
         ),
         mix=Mix(mixup=o.mixup, cutmix=o.cutmix, label_smoothing=o.label_smoothing, classes=classes),
-        class_weights=class_weights(train.labels, classes, Balance(o.balance), processes.device),
+        class_weights=recipe.class_weights(
+            train.labels, classes, Balance(o.balance), processes.device
+        ),
         accumulate=o.accumulate,
         average=ModelEmaV3(network, decay=o.ema, use_warmup=True) if o.ema else None,
         compiled=o.compile,
     )
-
-
-def _network(o: SimpleNamespace, classes: int, processes: ProcessGroup) -> Network:
-    network = create(
-        o.architecture,
-        classes=classes,
-        weights=o.weights,
-        dropout=o.dropout,
-        drop_path=o.drop_path,
-    )
-    network.body = processes.sync_batch_norm(network.body)
-    network.freeze(o.freeze)
-    return network.to(processes.device)

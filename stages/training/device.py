@@ -37,9 +37,7 @@ def describe(device: torch.device) -> str:
     """Name the device for people."""
     if device.type == "cuda":
         return f"CUDA on {torch.cuda.get_device_name(device)}"
-    if device.type == "mps":
-        return "MPS"
-    return f"CPU with {torch.get_num_threads()} threads"
+    return "MPS" if device.type == "mps" else f"CPU with {torch.get_num_threads()} threads"
 
 
 def be_deterministic() -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from stages.cli.progress import track
 from stages.data.dataset import Split
+from stages.data.shards import read_ahead
 from stages.network.network import Network
 from stages.training.distributed import ProcessGroup
 from stages.training.learner import Batch, Learner
@@ -78,7 +78,8 @@ def batches(
     """
     device = processes.device
 
-    def read(start: int, end: int) -> Batch:
+    def read(bounds: tuple[int, int]) -> Batch:
+        start, end = bounds
         chosen = processes.share(order[start:end])
         images = torch.from_numpy(split.images.take(chosen))
         labels = torch.from_numpy(split.labels[chosen])
@@ -86,15 +87,9 @@ def batches(
             images, labels = images.pin_memory(), labels.pin_memory()
         return Batch(images, labels, end - start)
 
-    bounds = iter(processes.batch_bounds(len(order), size))
-    with ThreadPoolExecutor(1, "read") as reader:
-        ahead: Future[Batch] | None = reader.submit(read, *next(bounds))
-        while ahead:
-            images, labels, whole = ahead.result()
-            following = next(bounds, None)
-            ahead = reader.submit(read, *following) if following else None
-            images = images.to(device, non_blocking=True)
-            yield Batch(images, labels.to(device, non_blocking=True), whole)
+    for images, labels, whole in read_ahead(read, processes.batch_bounds(len(order), size)):
+        images_there = images.to(device, non_blocking=True)
+        yield Batch(images_there, labels.to(device, non_blocking=True), whole)
 
 
 @torch.inference_mode()

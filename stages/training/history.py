@@ -67,8 +67,3 @@ class Training:
             self.epochs.append(Epoch(**{**values, **scores}))
         self.best_weights = state["best_weights"]
         return True
-
-    def clear(self) -> None:
-        """Remove what was saved: the training has ended, and its results are written."""
-        if self.resume_state:
-            self.resume_state.clear()

@@ -69,8 +69,7 @@ class Learner:
     def forward(self) -> Callable[[Tensor], Tensor]:
         """The network's forward pass, data parallel and compiled where that is asked for."""
         network = self.processes.data_parallel(self.network)
-        compiled: Callable[[Tensor], Tensor] = torch.compile(network) if self.compiled else network
-        return compiled
+        return torch.compile(network) if self.compiled else network
 
     def learn(self, batches: Iterable[Batch]) -> RunningScores:
         """Take a step for every `accumulate` batches; return the scores of all."""

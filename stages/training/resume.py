@@ -29,9 +29,8 @@ def states_folder() -> Path:
     `TRAIN_CHECKPOINT_DIR`, say a mounted bucket for a machine that may vanish; else one in the main
     checkout, which DVC names also to the temporary copies that experiments run in.
     """
-    if chosen := os.environ.get("TRAIN_CHECKPOINT_DIR"):
-        return Path(chosen)
-    return Path(os.environ.get("DVC_ROOT", "."), STATES)
+    ours = Path(os.environ.get("DVC_ROOT", "."), STATES)
+    return Path(os.environ.get("TRAIN_CHECKPOINT_DIR") or ours)
 
 
 def key(*facts: Any) -> str:

@@ -28,7 +28,7 @@ from stages.answers.predictions import BATCH, predict_probabilities
 from stages.data.dataset import SCHEMA, Split
 from stages.data.shards import Shards
 from stages.evaluation.metrics import evaluation_metrics
-from stages.evaluation.plot_tables import plot_tables, write_tables
+from stages.evaluation.plot_tables import write_plot_tables
 from tests.kit.artefact import METADATA
 
 SIDE, CLASSES = 64, ["a", "b"]
@@ -83,8 +83,7 @@ def measure(model: Path, count: int) -> dict[str, float]:
             rates.append((len(part) / (time.perf_counter() - began), bare()))
         began = time.perf_counter()
         every = (classifier.metadata, split, np.concatenate(answers))
-        tables = plot_tables(*every, evaluation_metrics(*every), [])
-        write_tables(Path(name) / "tables", tables)
+        write_plot_tables(Path(name) / "tables", *every, evaluation_metrics(*every), [])
         scored = time.perf_counter() - began
     status = Path(f"/proc/{psutil.Process().pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]

@@ -141,9 +141,7 @@ def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
                 assert probability == pytest.approx(float(row[f"probability_{name}"]), abs=1e-4)
 
 
-def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(
-    clones: list[Path],
-) -> None:
+def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(clones: list[Path]) -> None:
     folder = clones[0]
     with serving(folder) as address:
         for file in sorted((folder / "data/shapes/disc").iterdir())[:12]:

@@ -21,8 +21,7 @@ from tests.kit.stage import ROOT
 from tests.stages.test_drift import drift
 
 pytestmark = pytest.mark.skipif(
-    not shutil.which("nginx") and "CI" not in os.environ,
-    reason="no nginx: apt install nginx-light",
+    not shutil.which("nginx") and "CI" not in os.environ, reason="no nginx: apt install nginx-light"
 )
 
 MAIN = """

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from server.model.classifier import Classifier
-from stages.answers.predictions import predict
+from stages.answers.predictions import predict_outputs, prediction_table
 from stages.comparison.stable_html import stable
 from stages.data.dataset import Dataset
 from stages.sources.as_split import as_split
@@ -83,7 +83,9 @@ def reference(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("reference")
     images = drawn(folder / "images", first=0)
     with as_split(images, classifier, labelled=False) as (split, _):
-        pq.write_table(predict(classifier, split, what="test"), folder / "reference.parquet")
+        outputs = predict_outputs(classifier, split, what="test")
+        table = prediction_table(split, *outputs, classifier.metadata)
+        pq.write_table(table, folder / "reference.parquet")
     return folder / "reference.parquet"
 
 
@@ -198,10 +200,7 @@ def test_too_few_rows_alarm_nobody(workspace: Path, classifier: Classifier, tmp_
 
 
 def test_drift_can_fail_the_run_after_its_outputs_are_written(
-    workspace: Path,
-    classifier: Classifier,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    workspace: Path, classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = log_of(tmp_path / "log", rows=40, model=classifier.name, brightness=0.9)
     assert run_stage("drift", **places(tmp_path), current=log, on_drift="fail") == 2

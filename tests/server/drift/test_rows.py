@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.drift.rows import CLASS, NUMBERS, last_lines, lines_of, log_files, read_rows
+from server.drift.rows import CLASS, NUMBERS, last_lines, log_files, read_rows
 
 
 def line(**changes: object) -> bytes:
@@ -71,4 +71,3 @@ def test_the_last_rows_are_those_of_all_processes_by_their_time(log: Path) -> No
 def test_the_last_rows_reach_back_into_the_days_before(log: Path) -> None:
     assert len(last_lines(log_files(log), 25)) == 25
     assert len(last_lines(log_files(log), 100)) == 40
-    assert len(list(lines_of(log_files(log)))) == 40

@@ -93,9 +93,7 @@ def test_what_cannot_be_explained_gets_a_problem(
     assert detail in answer.json()["detail"]
 
 
-def test_explanations_are_no_predictions_to_the_log_and_the_metrics(
-    tmp_path: Path,
-) -> None:
+def test_explanations_are_no_predictions_to_the_log_and_the_metrics(tmp_path: Path) -> None:
     with serve(tmp_path, write_colour_artefact(tmp_path / "model.onnx")) as live:
         live.client.post("/explain", content=RED).raise_for_status()
         assert live.rows() == []

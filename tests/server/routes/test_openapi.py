@@ -53,10 +53,7 @@ GOOD, BAD = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NE
     ],
 )
 def test_the_server_does_what_its_document_says(
-    document: schemathesis.BaseSchema,
-    method: str,
-    path: str,
-    mode: schemathesis.GenerationMode,
+    document: schemathesis.BaseSchema, method: str, path: str, mode: schemathesis.GenerationMode
 ) -> None:
     operation = document[path][method]
     while path in MADE and operation.Case().call().status_code == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -64,10 +61,7 @@ def test_the_server_does_what_its_document_says(
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
-        max_examples=40,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
+        max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     def holds(case: schemathesis.Case) -> None:
         case.call_and_validate()

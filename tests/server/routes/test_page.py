@@ -117,10 +117,7 @@ def test_the_page_says_what_is_served(visit: Visit, live: Live) -> None:
 def test_ten_files_at_once_get_an_answer_each(visit: Visit, live: Live) -> None:
     page = visit(live)
     names = [COLOURS[number % 3] for number in range(10)]
-    choose(
-        page,
-        *(file(f"{n}.png", encoded(coloured(name))) for n, name in enumerate(names)),
-    )
+    choose(page, *(file(f"{n}.png", encoded(coloured(name))) for n, name in enumerate(names)))
     for number, name in enumerate(names):
         expect(card(page, f"{number}.png").locator(".class")).to_contain_text(name)
     expect(page.locator(".card")).to_have_count(10)

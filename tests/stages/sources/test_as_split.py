@@ -34,7 +34,7 @@ def test_a_folder_is_judged_and_nothing_but_its_results_is_written(
             text=True,
             check=True,
         )
-        assert "evaluate: 12 images" in done.stdout
+        assert "On 12 images" in done.stdout
         assert "1 of 13 images cannot be read, left out" in done.stdout
         assert {path.name for path in set(tmp_path.iterdir()) - before} == set(more[1:])
     found = tmp_path / "found"
