@@ -1,4 +1,4 @@
-"""The application: what is reached by which path, through which layers."""
+"""The Starlette application: its routes and its layers of middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

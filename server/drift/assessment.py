@@ -1,4 +1,4 @@
-"""What has drifted between two tables of the judged columns, and all that should be said of it."""
+"""Assessment of drift: a verdict on each judged column, and notes on what was left out."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Prediction rows back from JSON Lines, whatever happened to the lines: what drift is judged on."""
+"""Prediction rows read back from JSON Lines, whatever happened to the lines."""
 
 import sys
 from array import array

@@ -1,4 +1,4 @@
-"""What every answer carries, and what is noted of every request."""
+"""Access middleware: headers of every answer, request id, metrics and log line of every request."""
 
 import re
 import time

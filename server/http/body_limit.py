@@ -1,4 +1,4 @@
-"""Limits on what a client may send, counted as it comes, before any of it is kept."""
+"""Limits on the size and the time of request bodies, counted as they come."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether anybody still waits for the answer."""
+"""Detection of clients that have gone: nobody works for an answer that nobody waits for."""
 
 import asyncio
 from collections.abc import Coroutine

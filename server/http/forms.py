@@ -1,4 +1,4 @@
-"""Images out of a request: the fields of a form, or the raw body."""
+"""Multipart forms: the images out of a request's fields."""
 
 from typing import NamedTuple
 

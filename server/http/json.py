@@ -1,4 +1,4 @@
-"""JSON answers."""
+"""JSON responses, rendered by orjson."""
 
 from typing import Any
 

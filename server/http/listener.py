@@ -1,4 +1,4 @@
-"""uvicorn, with a shutdown that load balancers can follow."""
+"""uvicorn's server, with a shutdown that load balancers can follow."""
 
 import asyncio
 import resource

@@ -1,4 +1,4 @@
-"""Errors as clients see them: RFC 9457, `application/problem+json`."""
+"""Problem details: errors as clients see them (RFC 9457, `application/problem+json`)."""
 
 from http import HTTPStatus
 from typing import Any

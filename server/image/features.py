@@ -1,4 +1,4 @@
-"""Numbers that describe a picture, for the samples table, the prediction log and drift."""
+"""Image features: numbers that describe a picture, for the samples table, the log and drift."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The one way from a picture of any shape to the square that the network sees."""
+"""Resizing: a picture of any shape becomes the square that the network sees."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How a picture becomes a square; apart, since `resize` costs the import of NumPy and Pillow."""
+"""Names of resize modes and filters; apart, since `resize` imports NumPy and Pillow."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""The way of an image through the server, as the event loop sees it."""
+"""The predictor: from the bytes of images to predictions, as the event loop sees it."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What threads do with an image: bytes, pixels, probabilities, row in the log."""
+"""The worker: decoding, the network and the prediction log, as threads run them."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""What an artefact says of itself: the `metadata_props` of the ONNX file."""
+"""The metadata of an artefact: the `metadata_props` of the ONNX file."""
 
 import json
 from dataclasses import dataclass

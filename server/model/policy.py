@@ -1,4 +1,4 @@
-"""Which execution provider a server is to use; apart, since ONNX Runtime costs 52 MB to import."""
+"""The policy on execution providers; apart, since ONNX Runtime costs 52 MB to import."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""`/monitoring` and `/monitoring.json`: what the server saw of late against its reference.
+"""`/monitoring` and `/monitoring.json`: a drift report of the server's last predictions.
 
 Evidently would cost this process seconds and hundreds of MB, so another one makes the report, one
 at a time, and it is kept for a while.

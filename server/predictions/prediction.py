@@ -1,4 +1,4 @@
-"""One prediction: what a client gets of it, and the row that the prediction log keeps."""
+"""One prediction: the answer to the client, and the row of the prediction log."""
 
 from dataclasses import dataclass
 from datetime import datetime

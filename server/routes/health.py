@@ -1,4 +1,4 @@
-"""Whether this server should get traffic, and what people want to know of it."""
+"""Health checks: whether this server lives, and should get traffic."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The page at `/`: one file, and a policy by which nothing runs but what is in it."""
+"""The page at `/`: one HTML file, and a policy by which nothing runs but what is in it."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What Prometheus may ask: https://prometheus.io/docs/practices/naming/."""
+"""Prometheus metrics, named after https://prometheus.io/docs/practices/naming/."""
 
 from collections.abc import Iterable
 from functools import partial

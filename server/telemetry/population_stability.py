@@ -1,4 +1,4 @@
-"""How stable the answers are: each column's last predictions against the artefact's histograms.
+"""Population stability index: each column's last predictions against the artefact's histograms.
 
 The population stability index is the sum over bins of (p - q) ln(p / q), q being the share of the
 reference and p that of the window. Where nothing has changed it is, times the harmonic mean of the

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and the confidence below which nothing is said."""
+"""Temperature scaling, and the confidence below which the model abstains."""
 
 import numpy as np
 

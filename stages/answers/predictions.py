@@ -1,4 +1,4 @@
-"""What the artefact answers on a split: arrays, or a table in the shape of the prediction row."""
+"""The artefact's answers on a split: arrays, or a table in the shape of the prediction row."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar

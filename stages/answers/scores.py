@@ -1,4 +1,4 @@
-"""How good probabilities are: one definition of each score, for images of any weight."""
+"""Classification scores, one definition each, for images of any weight."""
 
 from typing import Any
 

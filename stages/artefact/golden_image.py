@@ -1,4 +1,4 @@
-"""A picture drawn by code whose answer travels in the artefact: a server can check itself."""
+"""The golden image, drawn by code: its answer travels in the artefact, and servers check it."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The network as the artefact's graph, from stored pixels to probabilities and embedding."""
+"""The ONNX graph: the network from stored pixels to probabilities and embedding."""
 
 import copy
 import logging

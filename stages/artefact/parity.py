@@ -1,4 +1,4 @@
-"""The proof that the artefact answers what the trained network answers."""
+"""Parity: the proof that the artefact answers what the trained network answers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Smaller numbers in the artefact: half precision for CUDA, 8-bit integers for the CPU."""
+"""Reduced precision: half for CUDA, static 8-bit quantisation for the CPU."""
 
 import logging
 import tempfile

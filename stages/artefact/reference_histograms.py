@@ -1,4 +1,4 @@
-"""What validation looks like to the artefact, for those who compare with it later."""
+"""Reference histograms of validation, which travel in the artefact."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a stage is called: a typed function becomes a command line with one-line errors.
+"""The command line of a stage: a typed function, with errors of one line.
 
 DVC turns a section of params.yaml into options (`${train}` becomes `--lr 0.001 --no-amp`), so the
 signature of a stage is the schema of its parameters.

@@ -1,4 +1,4 @@
-"""Outputs that exist only when they are whole."""
+"""Atomic outputs: a file or folder is there only when it is whole."""
 
 import json
 import shutil

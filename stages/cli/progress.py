@@ -1,4 +1,4 @@
-"""How far a stage has come: a live line on a terminal, a plain one now and then elsewhere."""
+"""Progress of a stage: a live line on a terminal, a plain one now and then elsewhere."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

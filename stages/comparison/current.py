@@ -1,4 +1,4 @@
-"""What the model sees now: a prepared folder, a folder of images, or a snapshot of the log.
+"""The current rows of drift: a prepared folder, a folder of images, or a snapshot of the log.
 
 data/prepared    its test split
 data/current     JSON Lines, as `make snapshot-log` or `dvc import-url` left them; or one such file

@@ -1,4 +1,4 @@
-"""Do embeddings tell the current images from the reference? Evidently's domain classifier.
+"""Drift of embeddings, by Evidently's domain classifier.
 
 Evidently's `ModelDriftMethod` learns, on half of both, which side an embedding is from; its
 ROC-AUC on the other half is 0.5 where the sides are alike. It sees equally many images of both, by

@@ -1,4 +1,4 @@
-"""A picture of the current images that are least like any of the reference."""
+"""The sheet of outliers: the current images least like any of the reference."""
 
 from pathlib import Path
 

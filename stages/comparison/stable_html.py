@@ -1,4 +1,4 @@
-"""HTML whose bytes depend on its content alone."""
+"""Reproducible HTML: bytes that depend on the content alone."""
 
 import re
 

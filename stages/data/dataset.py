@@ -1,4 +1,4 @@
-"""What `prepare` writes and every later stage reads: `data/prepared`.
+"""The prepared data set: what `prepare` writes to `data/prepared` and later stages read.
 
 shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
 samples.parquet       a row a file of the source, used or not (`SCHEMA`)

@@ -1,4 +1,4 @@
-"""Images of one size in a few large `.npy` files that several processes can fill at once."""
+"""Shards: images of one size in a few large `.npy` files that many processes can fill at once."""
 
 import os
 import shutil

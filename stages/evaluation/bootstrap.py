@@ -1,4 +1,4 @@
-"""How far scores could be off for want of images: percentile bootstrap intervals.
+"""Percentile bootstrap intervals: how far scores could be off for want of images.
 
 Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. Whole groups are drawn
 where images belong together, since those are not independent of each other (Cameron, Gelbach and

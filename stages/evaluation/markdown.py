@@ -1,4 +1,4 @@
-"""Tables in Markdown, as GitHub shows them."""
+"""Markdown tables, as GitHub shows them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""All metrics of the artefact's answers to labelled images."""
+"""Evaluation metrics of the artefact's answers to labelled images."""
 
 from typing import Any
 

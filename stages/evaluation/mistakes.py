@@ -1,4 +1,4 @@
-"""The most confident mistakes, each beside the map of what the answer rests on."""
+"""The sheet of mistakes: the most confident ones, each beside its occlusion map."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `dvc plots` draws of an evaluation, and its answers image by image, as CSV files."""
+"""Tables of an evaluation for `dvc plots`, and its answers image by image, as CSV files."""
 
 from collections.abc import Callable
 from functools import partial

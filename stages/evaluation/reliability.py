@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and what abstaining buys."""
+"""Reliability: calibration errors, reliability and risk-coverage curves, abstention."""
 
 from typing import Any
 

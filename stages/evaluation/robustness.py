@@ -1,4 +1,4 @@
-"""How answers hold when images get worse, in fixed steps.
+"""Robustness: accuracy on images that get worse in fixed steps.
 
 After Hendrycks and Dietterich 2019, "Benchmarking neural network robustness to common corruptions",
 but on the pixels that the network sees, with steps of our own.

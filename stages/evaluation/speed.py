@@ -1,4 +1,4 @@
-"""How fast the artefact answers here: printed, and kept out of what is hashed."""
+"""Inference speed of the artefact here: printed, and kept out of what is hashed."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""A trained network on disk: weights as safetensors, and JSON that says what they belong to."""
+"""Checkpoints: weights as safetensors, and JSON that says what they belong to."""
 
 import json
 from dataclasses import asdict, dataclass

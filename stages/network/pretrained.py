@@ -1,4 +1,4 @@
-"""The weights that training starts from."""
+"""Pretrained weights: packaged, from timm's hub, or from a file."""
 
 import importlib.util
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What two revisions' answers to the test images say of them, as Markdown."""
+"""Two revisions' answers to the test images compared, as Markdown."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What has changed between two revisions besides answers, as Markdown."""
+"""Two revisions' parameters, metrics, data and losses compared, as Markdown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether two models differ, from their answers to the same images."""
+"""Paired test of two models on the same images: McNemar's, with a bootstrap interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

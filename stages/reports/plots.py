@@ -1,4 +1,4 @@
-"""All plots of two revisions as pictures, drawn by Vega-Lite without a browser."""
+"""Plots of two revisions as pictures, drawn by Vega-Lite without a browser."""
 
 import json
 import re

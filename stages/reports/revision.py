@@ -1,4 +1,4 @@
-"""What git and DVC know of a revision, without any data."""
+"""A revision as git and DVC know it, without any data."""
 
 import io
 import json

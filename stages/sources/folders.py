@@ -1,4 +1,4 @@
-"""Where labelled images come from, told apart by what is there.
+"""Sources of labelled images, told apart by what is there.
 
 SOURCE/<class>/**                     a folder a class
 SOURCE/{train,val,test}/<class>/**    already split; the names in any letter case

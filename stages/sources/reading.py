@@ -1,4 +1,4 @@
-"""Reads the files of a source on all cores: pixels into shards, the rest into the samples table."""
+"""Reading of sources on all cores: pixels into shards, the rest into the samples table."""
 
 import hashlib
 import os

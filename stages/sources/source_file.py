@@ -1,4 +1,4 @@
-"""A file of a source."""
+"""One file of a source, and what the source says of it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which images train, which choose, which judge."""
+"""Assignment of images to train, val and test, whole groups at a time."""
 
 import hashlib
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The candidates of a source on their way to samples: used, or left out with a reason."""
+"""Candidates: files on their way to samples, used or left out with a reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

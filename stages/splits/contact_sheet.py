@@ -1,4 +1,4 @@
-"""One picture with a few samples of each class in each split: what the network will see."""
+"""The contact sheet: a few samples of each class in each split, as the network will see them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is left out for showing the same as another, and what must stay together for it."""
+"""Duplicates: equal pictures are left out, near ones stay together, two labels are a conflict."""
 
 from collections import defaultdict
 from pathlib import Path

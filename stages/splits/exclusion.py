@@ -1,4 +1,4 @@
-"""What is left out, and what is an error; apart, so that `--help` imports no NumPy."""
+"""Options on bad images and leaks; apart, so that `--help` imports no NumPy."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same.
+"""Near duplicates, by perceptual hash and pixels.
 
 They are found by the perceptual hash (64 bits of a DCT, `imagehash.phash`) and confirmed by pixels:
 the correlation of 32 x 32 gray thumbnails from which the mean of the data set has been taken, since

@@ -1,4 +1,4 @@
-"""What the prepared data looks like: counts, distributions for `dvc plots`, and a printed table."""
+"""Overview of the prepared data: counts, distributions for `dvc plots`, a printed table."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From the parameters of the stage to a learner."""
+"""Construction of a learner from the parameters of `train`."""
 
 import math
 from collections.abc import Mapping

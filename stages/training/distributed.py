@@ -1,4 +1,4 @@
-"""The processes that train together, on one machine or on several.
+"""Distributed training: the processes of one machine or of several, by torch.distributed.
 
 `TRAIN_LAUNCH='torchrun --nproc-per-node=8'` in the environment starts them; it is no parameter, for
 how a training is launched decides neither its data nor its recipe. A batch is shared out among

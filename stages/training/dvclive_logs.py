@@ -1,4 +1,4 @@
-"""What training logs with dvclive, in two folders: what a rerun repeats, and what it does not."""
+"""dvclive's logs of training, in two folders: what a rerun repeats, and what it does not."""
 
 from contextlib import ExitStack
 from pathlib import Path

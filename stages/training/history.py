@@ -1,4 +1,4 @@
-"""The epochs of a training, the best weights of them, and the way back after a kill."""
+"""The history of a training: its epochs, the best weights, and resuming after a kill."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Learning: from batches of pixels to steps of the optimizer."""
+"""The learner: from batches of pixels to steps of the optimizer."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

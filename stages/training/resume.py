@@ -1,4 +1,4 @@
-"""The state of a training on disk, from which it goes on after a kill.
+"""Resumable states of a training on disk, from which it goes on after a kill.
 
 A file of `torch.save` an epoch. Its name holds the hash of its bytes, so a torn one is never taken;
 its folder is named after all that decides the result (parameters, data, code, versions, device), so
