@@ -1,1 +1,1 @@
-"""Serves the ONNX artefact. Imports no torch, timm, evidently or stages."""
+"""Serves the ONNX artefact. Imports no torch, timm or stages, and Evidently in `drift` alone."""

@@ -33,7 +33,7 @@ Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
-PROVIDER = "auto: CUDA where there is one; cuda: or say so; require-cuda: or do not start; cpu"
+POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
 
 
@@ -45,33 +45,33 @@ class Settings:
     """
 
     model: Annotated[str, LOCATION, "the artefact, or gs://bucket/object"] = "data/model/model.onnx"
-    model_sha256: Annotated[str, DIGEST, "its SHA-256; another does not start"] = ""
+    model_sha256: Annotated[str, DIGEST, "SHA-256 that the file must have"] = ""
     host: Annotated[str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
     port: Annotated[int, Range(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
-    provider: Annotated[ProviderPolicy, PROVIDER] = ProviderPolicy.AUTO
+    provider: Annotated[ProviderPolicy, POLICIES] = ProviderPolicy.AUTO
     threads: Annotated[int, Range(1, 1024), "CPU threads of a run of the network"] = 1
     runners: Annotated[int, Range(0, 1024), "runs at once; 0: one a core, on CUDA 1"] = 0
     decoders: Annotated[int, Range(0, 1024), "threads that decode; 0: one a core"] = 0
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
     cuda_graphs: Annotated[bool, "on: replay each batch size as a CUDA graph"] = False
-    deadline: Annotated[Seconds, "seconds until 504; half of them expected: 503"] = 5.0
+    deadline: Annotated[Seconds, "seconds until 504; 503 if half must be waited"] = 5.0
     drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0
     body_timeout: Annotated[Seconds, "seconds for its body, else 408"] = 30.0
     keep_alive: Annotated[int, Range(1, 86_400), "seconds a connection may idle"] = 75
-    connections: Annotated[int, Range(1, 1_000_000), "open at once; more are hung up on"] = 4096
-    max_held_bytes: Annotated[int, Range(1, 2**40), "bodies at once; more: 503"] = 256_000_000
+    connections: Annotated[int, Range(1, 1_000_000), "open at once; more are closed"] = 4096
+    max_held_bytes: Annotated[int, Range(1, 2**40), "bytes of all bodies; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_pixels: Annotated[int, Range(1, 178_000_000), "a larger image gets 400"] = 64_000_000
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
-    api_keys: Annotated[Names, "keys, with commas; send one"] = field(default=(), repr=False)
-    cors_origins: Annotated[Names, "origins, with commas, whose pages may call; *: all"] = ()
-    prediction_log: Annotated[str, "folder for a row an answer; stdout; off"] = "data/predictions"
+    api_keys: Annotated[Names, "keys, by commas; none: open"] = field(default=(), repr=False)
+    cors_origins: Annotated[Names, "origins, by commas, whose pages may ask; *: all"] = ()
+    prediction_log: Annotated[str, "folder of the log, or stdout, or off"] = "data/predictions"
     reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
-    monitoring_rows: Annotated[int, Range(10, 100_000), "last answers that drift judges"] = 10_000
+    monitoring_rows: Annotated[int, Range(10, 100_000), "last answers that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
-    false_alarm_rate: Annotated[float, SHARE, "of reports when nothing has changed"] = 0.05
+    false_alarm_rate: Annotated[float, SHARE, "of reports that alarm by chance"] = 0.05
     revision: Annotated[str, "the commit that is served, for log and /health"] = ""
 
     @classmethod

@@ -42,8 +42,8 @@ def main(
     current: Annotated[Path, Option()],
     on_drift: Annotated[OnDrift, Option()],
     false_alarm_rate: Annotated[float, Option(min=0.001, max=0.5)],
-    model: Annotated[Path, Option(help="Artefact.")] = Path("data/model/model.onnx"),
-    reference: Annotated[Path, Option(help="What it was chosen on.")] = Path(
+    model: Annotated[Path, Option(help="Artefact that answers.")] = Path("data/model/model.onnx"),
+    reference: Annotated[Path, Option(help="Rows of validation, by export-onnx.")] = Path(
         "data/model/reference.parquet"
     ),
     metrics: Annotated[Path, Option(help="Verdicts to write.")] = Path("metrics/drift.json"),

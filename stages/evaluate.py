@@ -31,7 +31,9 @@ def main(
     *,
     model: Annotated[Path, Option(help="Artefact to evaluate.")] = Path("data/model/model.onnx"),
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
-    counts: Annotated[Path, Option(help="Of prepare.")] = Path("metrics/prepare.json"),
+    counts: Annotated[Path, Option(help="Counts by prepare, for the model card.")] = Path(
+        "metrics/prepare.json"
+    ),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/evaluate.json"),
     card: Annotated[Path, Option(help="Model card to write.")] = Path("metrics/model_card.md"),
     plots: Annotated[Path, Option(help="Folder of curves.")] = Path("plots/evaluate"),

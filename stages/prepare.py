@@ -33,7 +33,9 @@ def main(
     seed: Annotated[int, Option()],
     prepared: Annotated[Path, Option(help="Folder to write.")] = Path("data/prepared"),
     sheet: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/samples.png"),
-    conflicts: Annotated[Path, Option(help="Pairs to write.")] = Path("metrics/conflicts.csv"),
+    conflicts: Annotated[Path, Option(help="Look-alikes to write.")] = Path(
+        "metrics/conflicts.csv"
+    ),
     metrics: Annotated[Path, Option(help="Counts to write.")] = Path("metrics/prepare.json"),
     plots: Annotated[Path, Option(help="Folder of histograms.")] = Path("plots/prepare"),
 ) -> None:

@@ -62,7 +62,7 @@ def main(
     seed: Annotated[int, Option(min=0)],
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to write.")] = Path("data/checkpoint"),
-    curves: Annotated[Path, Option(help="dvclive's folder.")] = Path("plots/train"),
+    curves: Annotated[Path, Option(help="Folder of curves to write.")] = Path("plots/train"),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/train.json"),
 ) -> None:
     """Fine-tune a timm network on the prepared images."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
+from math import inf, nan
 from typing import Any, Self
 
 import pandas as pd
@@ -62,7 +63,7 @@ def assess(
     classes: those that the model knows.
     other_tests: how many verdicts the run has besides these, which share the rate.
     """
-    before, now = pd.DataFrame(reference), pd.DataFrame(current)
+    before, now = (pd.DataFrame(side).replace([inf, -inf], nan) for side in (reference, current))
     empty = _without_values(before, now)
     before, now = (side.drop(columns=list(empty)).dropna() for side in (before, now))
     notes = list(empty.values())

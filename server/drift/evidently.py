@@ -14,14 +14,16 @@ from server.drift.rows import CLASS
 
 os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports nothing home
 gc.disable()  # a fifth of the import would be a search for garbage
-with warnings.catch_warnings(action="ignore"):  # its dependencies' deprecations
-    import pandas as pd
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics.embeddings import EmbeddingsDrift, ModelDriftMethod
-    from evidently.presets import DataDriftPreset
-    from evidently.tests import lte
-gc.freeze()  # nor is that searched at the end of the process, which takes another second
-gc.enable()
+try:
+    with warnings.catch_warnings(action="ignore"):  # its dependencies' deprecations
+        import pandas as pd
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.metrics.embeddings import EmbeddingsDrift, ModelDriftMethod
+        from evidently.presets import DataDriftPreset
+        from evidently.tests import lte
+finally:
+    gc.freeze()  # nor is that searched at the end of the process, which takes another second
+    gc.enable()
 
 NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted at the limit or below
 CLASS_TEST = "jensenshannon"  # a distance, 0 to 0.83: drifted at the limit or above

@@ -1,6 +1,6 @@
-"""Limits in closed form, which a run without any change passes with a given probability.
+"""Drift limits in closed form: what a statistic exceeds at a given rate where nothing has changed.
 
-A p-value needs none: what it passes with a probability is that probability itself.
+The limit of a p-value is that rate itself.
 """
 
 from math import sqrt
@@ -42,7 +42,7 @@ def distance_limit(reference: Counts, current: Counts, *, rate: float) -> float:
 def area_limit(count: int, *, rate: float) -> float:
     """Return the limit of the ROC-AUC of a classifier that is tested on `count` rows of both sides.
 
-    Halves of them are of either side. Where these are alike the area is that of Mann and Whitney's
+    Half of them come from each side. Where these are alike the area is that of Mann and Whitney's
     U (1947): about normal, its variance (n + m + 1) / (12 n m).
     """
     return 1 / 2 + NormalDist().inv_cdf(1 - rate) * sqrt((count + 1) / (3 * count**2))

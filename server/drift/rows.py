@@ -43,7 +43,7 @@ def read_rows(lines: Iterable[bytes], *, model: str) -> Rows:
     none, all are judged; the image features tell as much.
     """
     columns, torn, foreign = _read(lines)
-    models = columns.pop("model")
+    models = np.array([name or "unknown" for name in columns.pop("model")], dtype=object)
     counts = dict(Counter(models.tolist()).most_common())
     others = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if name != model)
     notes = []
@@ -67,7 +67,7 @@ def columns_of(table: Any) -> Columns:
 
 
 def _read(lines: Iterable[bytes]) -> tuple[Columns, int, int]:
-    """Return the columns and each row's model; how many lines are torn, how many not of this log.
+    """Return the columns and each row's model; how many lines are torn, and no predictions.
 
     Torn is what is no JSON object, so cut off or foul. A platform's own lines have no column.
     """
@@ -84,8 +84,9 @@ def _read(lines: Iterable[bytes]) -> tuple[Columns, int, int]:
             for name, values in numbers.items():
                 value = row.get(name)
                 values.append(value if isinstance(value, float | int) else np.nan)
-            texts[CLASS].append(_text(row.get(CLASS)))
-            texts["model"].append(_text(row.get("model")) or "unknown")
+            for name, strings in texts.items():  # one string each, however many rows share it
+                text = row.get(name)
+                strings.append(sys.intern(text) if isinstance(text, str) else None)
     columns: Columns = {name: np.array(values) for name, values in numbers.items()}
     columns |= {name: np.array(values, dtype=object) for name, values in texts.items()}
     return columns, torn, foreign
@@ -99,11 +100,6 @@ def _row(line: bytes) -> dict[str, Any] | None:
     if isinstance(row, dict) and isinstance(row.get("jsonPayload"), dict):
         row = row["jsonPayload"]
     return row if isinstance(row, dict) else None
-
-
-def _text(value: object) -> str | None:
-    """Return one string, however many rows share it."""
-    return sys.intern(value) if isinstance(value, str) else None
 
 
 def log_files(path: Path) -> list[Path]:

@@ -1,1 +1,1 @@
-"""A request comes, an answer goes: limits, forms, keys, problems."""
+"""HTTP: connections, middleware, forms, problem details."""

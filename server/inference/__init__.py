@@ -1,1 +1,1 @@
-"""Queue, threads, batches: the way of an image to its answer."""
+"""Admission, batches, threads, explanations."""

@@ -32,10 +32,10 @@ class _Job(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Gives items to a function in batches, in threads of its own, the runners.
 
-    `run`: returns a result for each item of a batch
-    `limit`: items of a batch at most
-    `runners`: how many threads
-    `name`: what the threads are called, with a number
+    run: returns a result for each item of a batch
+    limit: items of a batch at most
+    runners: how many threads
+    name: what the threads are called, with a number
 
     Whenever a runner is free it takes what waits, up to `limit`: a lone item starts at once, and
     under load batches grow by themselves. Items whose caller has gone are dropped. If `run` raises

@@ -7,9 +7,9 @@ from threading import Lock
 
 import numpy as np
 
+from server.model.onnx_runtime import onnxruntime
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
-from server.model.onnx_runtime import onnxruntime
 
 CUDART = "libcudart.so.13"
 GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number
@@ -54,7 +54,7 @@ class _BoundBatch:
         self._options = onnxruntime.RunOptions()
         self._options.add_run_config_entry(GRAPH, str(size))
         self._lock = Lock()
-        self._copied = device != "cpu"  # there the device's array is the host's
+        self._copied = device != "cpu"  # on the CPU the bound array is the host's
         if self._copied:
             _page_lock(self._host)
 

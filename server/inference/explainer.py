@@ -59,7 +59,7 @@ class Explainer:
     def check(self) -> None:
         """Raise `Overloaded` where an explanation would come too late."""
         self._waiting.check(1)
-        self.predictor.admission.check(1, turns=1 + -(-(CELLS**2) // self.predictor.batch))
+        self.predictor.check(turns=1 + -(-(CELLS**2) // self.predictor.batch))
 
     async def explain(self, data: bytes) -> Explanation:
         """Explain an image, or raise `ImageError`.
@@ -87,6 +87,6 @@ class Explainer:
         return Explanation(
             prediction=prediction,
             drops=np.reshape(drops, (CELLS, CELLS)).round(DIGITS).tolist(),
-            mode=self.predictor.classifier.metadata.resize_mode,
+            mode=self.predictor.metadata.resize_mode,
             milliseconds={**prediction.milliseconds, "explain": round(spent, 3)},
         )

@@ -36,10 +36,10 @@ class Predictor:
     ) -> None:
         """Start the threads.
 
-        classifier: what is asked.
+        classifier: the loaded artefact.
         settings: how many threads there are, how much may wait, for how long.
         metrics: where answers, runs of the network and what is served are shown.
-        observers: who else sees each answer to a client.
+        observers: called with each prediction for a client.
         """
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         self.name, self.metadata = classifier.name, classifier.metadata
@@ -61,9 +61,9 @@ class Predictor:
         )
         self._show(metrics)
 
-    def check(self) -> None:
-        """Raise `Overloaded` where an answer could not be had in time."""
-        self.admission.check(1)
+    def check(self, *, turns: int = 1) -> None:
+        """Raise `Overloaded` where an answer of `turns` runs could not be had in time."""
+        self.admission.check(1, turns=turns)
 
     async def predict(self, data: bytes) -> Prediction:
         """Answer an image that a client has sent, or raise `ImageError`.
@@ -118,7 +118,7 @@ class Predictor:
         return bool(self.worker.log.problem or (wants_cuda and self.classifier.fallback))
 
     def state(self) -> dict[str, Any]:
-        """Return what is asked, where that runs, and what waits; for people."""
+        """Return model, revision, provider, queue and log, for `/health`."""
         fallback = self.classifier.fallback
         return {
             "model": self.name,

@@ -1,8 +1,7 @@
 """The artefact as a classifier: the ONNX file, opened and checked against its own metadata."""
 
 import hashlib
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +11,27 @@ from server.image.resize import Pixels, Resizer
 from server.model.metadata import Metadata
 from server.model.policy import ProviderPolicy
 from server.model.providers import open_session
-from server.storage.model_file import ModelFile
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
+OUTPUTS = ["probabilities", "embedding"]
 
 Floats = npt.NDArray[np.float32]
+
+
+class Readable(Protocol):
+    """A path, or anything else that an artefact is read from."""
+
+    def read_bytes(self) -> bytes:
+        """Return all of it, or raise `OSError` or `ModelError`."""
 
 
 class Classifier:
     """Gives calibrated probabilities and pooled embeddings of images.
 
-    `path`: the artefact; `ModelError` says what is wrong with it, and the cure
-    `policy`: the execution provider that is wanted
-    `threads`: of the CPU, for a run; 0: one a core
-    `graphs`: whether to record CUDA graphs; such a session takes bound arrays alone
+    path: the artefact; `ModelError` says what is wrong with it, and the cure
+    policy: the execution provider that is wanted
+    threads: of the CPU, for a run; 0: one a core
+    graphs: whether to record CUDA graphs; such a session takes bound arrays alone
 
     Its `name` is the first 12 digits of the file's SHA-256, `provider` the execution provider that
     is really in use, `fallback` why that is not CUDA where the policy would have it, or None.
@@ -33,7 +39,7 @@ class Classifier:
 
     def __init__(
         self,
-        path: Path | ModelFile,
+        path: Readable,
         *,
         policy: ProviderPolicy = ProviderPolicy.AUTO,
         threads: int = 0,
@@ -68,11 +74,9 @@ class Classifier:
     def __call__(self, images: Pixels) -> tuple[Floats, Floats]:
         """Return probabilities `[n, classes]` and embeddings `[n, features]`, both float32.
 
-        `images`: uint8 `[n, size, size, 3]` in RGB, as `resizer` makes them.
+        images: uint8 `[n, size, size, 3]` in RGB, as `resizer` makes them.
         """
-        probabilities, embedding = self.session.run(
-            ["probabilities", "embedding"], {"images": images}
-        )
+        probabilities, embedding = self.session.run(OUTPUTS, {"images": images})
         return probabilities, embedding
 
     def probabilities(self, images: Pixels) -> Floats:

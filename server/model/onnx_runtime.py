@@ -1,4 +1,4 @@
-"""ONNX Runtime without its telemetry: all modules take `onnxruntime` from here.
+"""ONNX Runtime without its telemetry: all modules of the server take it from here.
 
 From 1.29 on it reports each model (names and hashes of its graph) and the machine to Microsoft,
 on Linux too, unless a variable says otherwise when it is imported.

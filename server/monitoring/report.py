@@ -1,8 +1,8 @@
 """`python -m server.monitoring.report`: the report of `/monitoring`, made in a process of its own.
 
-On stdin comes a line with the job, then the rows where the log is no folder. The report goes to
-stdout: no file is written, for there may be nowhere to write to. The process gives way to the
-server in all it does.
+On stdin comes a line with the job, then the rows where the log is no folder. A line with the
+verdicts goes to stdout, then the page: no file is written, for there may be nowhere to write to.
+The process gives way to the server in all it does.
 """
 
 import os
@@ -33,7 +33,7 @@ class Report:
     """Verdicts in the shape of metrics/drift.json, and Evidently's page of them."""
 
     verdicts: dict[str, Any]
-    page: str
+    page: bytes
 
 
 def make_report(job: Job, lines: list[bytes]) -> Report:
@@ -54,7 +54,7 @@ def make_report(job: Job, lines: list[bytes]) -> Report:
         **found.to_json(),
         "notes": rows.notes + found.notes,
     }
-    return Report(verdicts=verdicts, page=found.page)
+    return Report(verdicts=verdicts, page=found.page.encode())
 
 
 def main() -> int:
@@ -66,7 +66,8 @@ def main() -> int:
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # what libraries may print is no part of the answer
         job, *lines = sys.stdin.buffer.read().splitlines()
-        answer.write(orjson.dumps(make_report(Job(**orjson.loads(job)), lines)))
+        report = make_report(Job(**orjson.loads(job)), lines)
+        answer.write(orjson.dumps(report.verdicts) + b"\n" + report.page)
     return 0
 
 

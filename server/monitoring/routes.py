@@ -99,14 +99,12 @@ class Monitoring:
             named = " and ".join(missing)
             raise HTTPException(501, f"{named} not installed here; pip install {' '.join(missing)}")
         if not self.reference.is_file():
-            raise HTTPException(
-                501,
-                f"no {self.reference.name} beside the model; set {PREFIX}REFERENCE to the path of "
-                "the artefact's",
-            )
+            detail = f"no {self.reference.name} beside the model; set {PREFIX}REFERENCE to its path"
+            raise HTTPException(501, detail)
 
     async def _make(self) -> Report:
-        self._report = report = Report(**orjson.loads(await self._run()))
+        verdicts, page = (await self._run()).split(b"\n", 1)
+        self._report = report = Report(verdicts=orjson.loads(verdicts), page=page)
         self.metrics.report_drifted.set(report.verdicts["share_drifted"])
         age = self.settings.monitoring_age
         kept = age if report.verdicts["columns"] else min(age, UNJUDGED)

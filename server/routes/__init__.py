@@ -1,1 +1,1 @@
-"""What is answered at which path."""
+"""Route handlers, the page, the OpenAPI document."""

@@ -1,1 +1,1 @@
-"""Where the artefact lies."""
+"""Reading the artefact from disk or from Google Cloud Storage."""

@@ -80,7 +80,8 @@ def main() -> None:
     try:
         sys.stdout.buffer.write(_fetch(sys.argv[1]))
     except ModelError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

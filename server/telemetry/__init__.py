@@ -1,1 +1,1 @@
-"""What Prometheus and the log see."""
+"""Prometheus metrics, structured logs, population stability."""

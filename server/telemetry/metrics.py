@@ -32,7 +32,7 @@ class Metrics:
         sizes = partial(prometheus.Histogram, registry=registry, buckets=SIZES)
 
         self.requests = counter("http_requests", "Requests answered.", ("route", "status"))
-        self.seconds = times("http_request_duration_seconds", "Head to end of it.", ("route",))
+        self.seconds = times("http_request_duration_seconds", "From head to end.", ("route",))
         self.errors = counter("http_errors", "Requests and images refused or failed.", ("reason",))
         self.batch_requests = counter("prediction_batch_requests", "Requests to /predict_batch.")
 
@@ -46,11 +46,13 @@ class Metrics:
         self.abstentions = counter("prediction_abstentions", "Answers below the threshold.")
         self.confidence = shares("prediction_confidence", "Probability of the predicted class.")
         self.brightness = shares("image_brightness", "Mean luma, 0 to 1.")
-        self.contrast = shares("image_contrast", "Deviation of luma.", buckets=SHARES[:5])
+        self.contrast = shares("image_contrast", "Deviation of luma, 0 to 1.", buckets=SHARES[:5])
         self.log_failures = counter("prediction_log_failures", "Rows that could not be logged.")
 
-        self.stability = gauge("drift_population_stability_index", "To validation.", ("column",))
-        self.share_drifted = gauge("drift_share", "Share of columns with one beyond chance.")
+        self.stability = gauge(
+            "drift_population_stability_index", "Against validation.", ("column",)
+        )
+        self.share_drifted = gauge("drift_share", "Share of columns with an index beyond chance.")
         self.window = gauge("drift_window_predictions", "How many predictions these two are of.")
         self.report_drifted = gauge("monitoring_share_drifted", "As the last /monitoring has it.")
         self.report_drifted.set(float("nan"))

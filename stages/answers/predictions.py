@@ -1,6 +1,6 @@
 """The artefact's answers on a split: arrays, or a table in the shape of the prediction row."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -58,9 +58,9 @@ def prediction_table(
         "label": pa.array(split.samples["class"].to_pylist(), pa.string()),
         "class": pa.array(classes[probabilities.argmax(axis=1)].tolist(), pa.string()),
         "confidence": pa.array(confidence),
-        "probabilities": _lists(probabilities),
+        "probabilities": pa.array(list(probabilities), pa.list_(pa.float32())),
         "abstain": pa.array(confidence < metadata.abstain_threshold),
-        "embedding": _lists(embeddings),
+        "embedding": pa.array(list(embeddings), pa.list_(pa.float32())),
     }
     facts = {name: split.samples[name] for name in FACTS}
     return pa.table({**facts, **columns})
@@ -69,7 +69,3 @@ def prediction_table(
 def matrix(table: pa.Table, column: str) -> Floats:
     """Return a column of lists as an array `[rows, length of each]`."""
     return np.stack(table[column].to_numpy(), dtype=np.float32)
-
-
-def _lists(rows: Iterable[Floats]) -> pa.Array:
-    return pa.array(list(rows), pa.list_(pa.float32()))

@@ -40,13 +40,14 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     app.command(
         help=main.__doc__,
         # DVC writes --on_bad_image, Typer knows --on-bad-image
-        context_settings={
-            "token_normalize_func": lambda token: token.replace("_", "-"),
-            "default_map": _defaults(text, section),
-        },
+        context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
     )(main)
+    command, defaults = typer.main.get_command(app), _defaults(text, section)
+    for option in command.params:
+        if option.name in defaults:
+            option.required, option.default = False, defaults[option.name]
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(command(standalone_mode=False))
     except TyperException as error:
         _fail(error.format_message())
     except UserError as error:

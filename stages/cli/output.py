@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from server.errors import UserError
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -29,6 +31,14 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` so that equal values give equal bytes and a diff reads well."""
     with whole(path) as draft:
         draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, stage: str) -> Any:
+    """Return the values that `stage` has written to `path`, or raise `UserError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: not there; run `dvc repro {stage}`") from None
 
 
 def _remove(path: Path) -> None:

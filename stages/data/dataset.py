@@ -6,7 +6,6 @@ dataset.json          classes in index order, how images were resized, a hash of
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from server.errors import UserError
 from server.image.features import FEATURES
 from server.image.resize_mode import ResizeFilter, ResizeMode
-from stages.cli.output import write_json
+from stages.cli.output import read_json, write_json
 from stages.data.shards import Images
 
 SPLITS = ("train", "val", "test")
@@ -96,11 +94,8 @@ class Dataset:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Read the folder's card and table, or raise `UserError`."""
-        try:
-            values = json.loads((folder / CARD).read_text(encoding="utf-8"))
-            samples = pq.read_table(folder / TABLE, schema=SCHEMA)
-        except FileNotFoundError as error:
-            raise UserError(f"{error.filename}: not there; run `dvc repro prepare`") from None
+        values = read_json(folder / CARD, stage="prepare")
+        samples = pq.read_table(folder / TABLE, schema=SCHEMA)
         values["resize_mode"] = ResizeMode(values["resize_mode"])
         values["resize_filter"] = ResizeFilter(values["resize_filter"])
         return cls(folder, Card(**values), samples)

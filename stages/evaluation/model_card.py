@@ -3,7 +3,6 @@
 After Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any, Self
 from rich.console import Console
 from rich.markdown import Markdown
 
-from server.errors import UserError
 from server.model.metadata import Metadata
 from stages.answers.scores import NAMES
+from stages.cli.output import read_json
 from stages.data.dataset import SPLITS, Card
 from stages.evaluation.markdown import markdown_table
 
@@ -35,10 +34,7 @@ class Source:
     @classmethod
     def prepared(cls, card: Card, counts: Path) -> Self:
         """Read what prepare counted, or raise `UserError`."""
-        try:
-            values = json.loads(counts.read_text(encoding="utf-8"))
-        except OSError:
-            raise UserError(f"{counts}: not there; run `dvc repro prepare`") from None
+        values = read_json(counts, stage="prepare")
         return cls(name=str(card.parameters["source"]), about=card.about, counts=values)
 
 

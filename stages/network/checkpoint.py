@@ -1,6 +1,5 @@
 """Checkpoints: weights as safetensors, and JSON that says what they belong to."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +7,7 @@ from typing import Any, Self
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from server.errors import UserError
+from stages.cli.output import read_json, write_json
 from stages.network.network import Network, create
 from stages.network.pretrained import Weights
 
@@ -31,16 +30,12 @@ class Checkpoint:
         folder.mkdir(exist_ok=True)
         tensors = {name: tensor.contiguous().cpu() for name, tensor in state.items()}
         save_file(tensors, folder / WEIGHTS)
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+        write_json(folder / CARD, asdict(self))
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Read the card in `folder`, or raise `UserError`."""
-        try:
-            return cls(**json.loads((folder / CARD).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise UserError(f"{folder}: no checkpoint there; run `dvc repro train`") from None
+        return cls(**read_json(folder / CARD, stage="train"))
 
     def network(self, folder: Path) -> Network:
         """Return the trained network, ready for inference."""

@@ -4,7 +4,6 @@ Prints `alarm=true` or `alarm=false`, as GitHub Actions take it. The issue is fo
 label: a second alarm rewrites it, so that nobody gets an issue a night.
 """
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -14,6 +13,7 @@ from typer import Option
 
 from server.errors import UserError
 from stages.cli.command import run
+from stages.cli.output import read_json
 from stages.evaluation.markdown import markdown_table
 
 LABEL = "drift"
@@ -23,10 +23,7 @@ def main(
     *, metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json")
 ) -> None:
     """Open or update the issue; leave things as they are where nothing alarms."""
-    try:
-        drift = json.loads(metrics.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{metrics}: not there; run `dvc repro drift`") from None
+    drift = read_json(metrics, stage="drift")
     if drift["alarm"]:
         drifted = [name for name, column in drift["columns"].items() if column["drifted"]]
         _open_or_update(f"Drift: {', '.join(drifted)}", _text(drift, os.environ.get("RUN_URL", "")))

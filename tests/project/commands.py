@@ -18,7 +18,7 @@ RUN = {
     "dvc add data/cars": "git add data/",
     "git add data/cars.dvc data/.gitignore": "",
     "dvc metrics diff main": "",
-    "git add params.yaml dvc.lock metrics plots": "",
+    "git add data/cars.dvc data/.gitignore params.yaml dvc.lock metrics plots": "",
     'git commit -m "Classify cars"': "2 files changed",
     "dvc exp show --only-changed": "main",
     "dvc params diff main": "",

@@ -264,4 +264,4 @@ def test_a_missing_checkpoint_names_the_cure(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_stage("export", checkpoint="nowhere") == 2
-    assert "nowhere: no checkpoint there; run `dvc repro train`" in capsys.readouterr().err
+    assert "nowhere/checkpoint.json: not there; run `dvc repro train`" in capsys.readouterr().err
