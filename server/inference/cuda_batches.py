@@ -7,9 +7,9 @@ from threading import Lock
 
 import numpy as np
 
-from server.model.onnx_runtime import onnxruntime
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
+from server.model.onnx_runtime import onnxruntime
 
 CUDART = "libcudart.so.13"
 GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number

@@ -4,8 +4,8 @@ import ctypes
 import logging
 from collections.abc import Iterable
 
-from server.model.onnx_runtime import onnxruntime
 from server.errors import ModelError
+from server.model.onnx_runtime import onnxruntime
 from server.model.policy import ProviderPolicy
 
 VERSION: str = onnxruntime.__version__
