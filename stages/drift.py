@@ -69,7 +69,7 @@ def main(
         from server.drift.limits import rate_of_one
         from stages.comparison.embeddings import assess_embeddings
 
-        rate = rate_of_one(false_alarm_rate, len(before) + 1)  # images have all columns
+        rate = rate_of_one(false_alarm_rate, len(before) + 1)  # of images none is left out
         of_embeddings = assess_embeddings(embeddings_before, now.embedding, rate=rate)
         found = assess(
             before,

@@ -56,22 +56,19 @@ def main(
         plots, mistakes = results / "plots", results / mistakes.name
     with images as (split, unreadable):
         if unreadable:
-            files = f"{unreadable:,} of {len(split) + unreadable:,} images"
-            print(f"evaluate: {files} cannot be read, left out")
+            count = len(split) + unreadable
+            print(f"evaluate: {unreadable:,} of {count:,} images cannot be read, left out")
         probabilities = predict_probabilities(classifier, split, what="evaluate")
         robustness = corruption_accuracies(classifier, split)
-        figures = {
-            "model": classifier.name,
-            **evaluation_metrics(classifier.metadata, split, probabilities),
-            "robustness": mean_accuracies(robustness),
-        }
-        text = model_card(classifier.metadata, figures, source)
+        metadata = classifier.metadata
+        figures = {"model": classifier.name, **evaluation_metrics(metadata, split, probabilities)}
+        figures["robustness"] = mean_accuracies(robustness)
+        text = model_card(metadata, figures, source)
         print(f"evaluate: model {classifier.name}")
         print_results(text)
         if results or not data:
             write_json(metrics, figures)
             with whole(plots) as folder:
-                metadata = classifier.metadata
                 write_plot_tables(folder, metadata, split, probabilities, figures, robustness)
             with whole(mistakes) as draft:
                 mistakes_sheet(classifier, split, probabilities, draft)

@@ -85,6 +85,7 @@ def main(
         versions={package: version(package) for package in PACKAGES},
     )
     states = states_folder() / key(asdict(card), describe(processes.device))
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)  # now, not after the last epoch
     resume_state = ResumeState(states) if processes.is_main else None
     training = Training(learner, resume_state)
     if training.resume():

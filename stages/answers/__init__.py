@@ -1,1 +1,1 @@
-"""What the artefact answers, and how right that is."""
+"""Predictions of the artefact, their scores and calibration."""

@@ -68,4 +68,5 @@ def prediction_table(
 
 def matrix(table: pa.Table, column: str) -> Floats:
     """Return a column of lists as an array `[rows, length of each]`."""
-    return np.stack(table[column].to_numpy(), dtype=np.float32)
+    rows = table[column].to_numpy()
+    return np.stack(rows, dtype=np.float32) if len(rows) else np.empty((0, 0), np.float32)

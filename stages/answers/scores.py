@@ -1,5 +1,6 @@
 """Classification scores, one definition each, for images of any weight."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,18 +35,20 @@ class WeightedScores:
     """
 
     def __init__(self, labels: Labels, probabilities: Probabilities) -> None:
+        self.labels, self.probabilities = labels, probabilities
         self.classes = probabilities.shape[1]
         self.cells = labels * self.classes + probabilities.argmax(axis=1)
-        self.rankings = [
-            _Ranking(probabilities[:, index], labels == index) for index in range(self.classes)
-        ]
+
+    @cached_property
+    def _rankings(self) -> list["_Ranking"]:
+        return [_Ranking(p, self.labels == index) for index, p in enumerate(self.probabilities.T)]
 
     def __call__(self, weights: Numbers) -> dict[str, float]:
         """Return the scores with `weights` `[n]`; roc_auc is nan where one class alone occurs."""
         confusion = self.confusion(weights)
         _, recall, f1 = precision_recall_f1(confusion)
         there = np.flatnonzero(confusion.sum(axis=1))
-        areas = [self.rankings[index].area(weights) for index in there] if len(there) > 1 else []
+        areas = [self._rankings[index].area(weights) for index in there] if len(there) > 1 else []
         return {
             "accuracy": float(confusion.trace() / confusion.sum()),
             "balanced_accuracy": float(recall[there].mean()),
@@ -68,13 +71,12 @@ def precision_recall_f1(confusion: Numbers) -> Numbers:
 
 
 class _Ranking:
-    """One class against the rest, in the order of its probability."""
+    """One class against the rest, in the order of its probability; `starts`: of equal ones."""
 
     def __init__(self, probability: Probabilities, positive: npt.NDArray[np.bool_]) -> None:
         self.order = np.argsort(probability, kind="stable")
-        ordered = probability[self.order]
         self.positive = positive[self.order]
-        self.starts = np.flatnonzero(np.append(True, np.diff(ordered) != 0))  # of equal ones
+        self.starts = np.flatnonzero(np.append(True, np.diff(probability[self.order]) != 0))
 
     def area(self, weights: Numbers) -> float:
         """Return the area under the ROC curve: how often a positive is above a negative."""

@@ -1,1 +1,1 @@
-"""What all stages share: how one is called, how it writes, how far it is."""
+"""Command line, atomic outputs and progress of the stages."""

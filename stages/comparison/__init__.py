@@ -1,1 +1,1 @@
-"""What the model sees now beside what it was chosen on."""
+"""Current rows compared with the reference, for `drift`."""

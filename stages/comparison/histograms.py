@@ -29,8 +29,9 @@ def write_histograms(reference: Columns, current: Columns, folder: Path) -> None
 
 def _count_classes(*sides: Column) -> tuple[list[str], list[Column]]:
     texts = [side[side != None].astype(str) for side in sides]  # noqa: E711 - of each element
-    names = np.unique(np.concatenate(texts))
-    return names.tolist(), [(side[:, None] == names).sum(axis=0) for side in texts]
+    names, places = np.unique(np.concatenate(texts), return_inverse=True)
+    sides_places = np.split(places, [len(texts[0])])
+    return names.tolist(), [np.bincount(side, minlength=len(names)) for side in sides_places]
 
 
 def _count_numbers(*sides: Column) -> tuple[list[float], list[Column]]:

@@ -89,7 +89,7 @@ def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[tuple[str
         for file, changed in sorted(diff("metrics", base, head).items())
         if (file in OF_DATA) == of_data
         for name, values in sorted(changed.items())
-        if "interval" not in name
+        if of_data or "interval" not in name
     ]
 
 

@@ -1,1 +1,1 @@
-"""Which image may be in which split."""
+"""Assignment of images to train, val and test, without leaks."""

@@ -1,1 +1,1 @@
-"""How the network learns."""
+"""The training loop: recipe, epochs, devices, resuming."""

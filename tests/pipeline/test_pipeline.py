@@ -75,7 +75,7 @@ def test_the_lock_is_behind_when_code_or_a_parameter_changed(clones: list[Path])
     check = ["make", "--no-print-directory", "-o", ".venv/.installed", "check-lock"]
     assert call(folder, *check) == ""
     for name, old, new in (
-        ("stages/answers/scores.py", '"""How good', '"""How very good'),
+        ("stages/answers/scores.py", '"""Classification', '"""All classification'),
         ("params.yaml", "epochs: 3", "epochs: 4"),
     ):
         file = folder / name
