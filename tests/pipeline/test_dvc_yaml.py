@@ -3,8 +3,6 @@
 import ast
 import importlib
 import inspect
-import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
-from stages.cli.command import comments
+from stages.cli.command import comments, run
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 BY_HAND = {"data", "results"}  # options that no run of the pipeline gives
@@ -134,17 +132,17 @@ def test_small_results_are_in_git_and_data_is_not(section: str) -> None:
         assert out.use_cache == out.def_path.startswith("data/"), out.def_path
 
 
-def test_every_parameter_has_a_comment_which_is_the_help_of_its_option() -> None:
+def test_every_parameter_has_a_comment_which_is_the_help_of_its_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = comments((ROOT / "params.yaml").read_text())
     assert set(said) == {(section, name) for section in PARAMS for name in PARAMS[section]}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "1000")
+    monkeypatch.setattr(sys, "argv", ["stage", "--help"])
     for section in PARAMS:
-        done = subprocess.run(
-            [sys.executable, "-m", module(section), "--help"],
-            cwd=ROOT,
-            env={**os.environ, "COLUMNS": "1000"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        with pytest.raises(SystemExit):
+            run(importlib.import_module(module(section)).main, section=section)
+        shown = capsys.readouterr().out
         for (its_section, _), text in said.items():
-            assert its_section != section or text in done.stdout, text
+            assert its_section != section or text in shown, text
