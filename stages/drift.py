@@ -5,16 +5,19 @@ network knows by heart.
 """
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
-from server.drift.rows import CLASS, NUMBERS, columns_of
+from server.drift.rows import CLASS, NUMBERS
+from server.drift.table import Columns, columns_of
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
 from stages.answers.predictions import matrix
@@ -58,13 +61,11 @@ def main(
 ) -> None:
     """Compare what the model sees with what it was chosen on."""
     classifier = Classifier(model)
-    if not reference.is_file():
-        raise UserError(f"{reference}: not there; run `dvc repro export-onnx`")
-    table = pq.read_table(reference, columns=[*NUMBERS, CLASS, EMBEDDING])
-    before, embeddings_before = columns_of(table), matrix(table, EMBEDDING)
+    before, embeddings_before = _read_reference(reference)
     # importing Evidently takes 3 s; meanwhile the current rows are read
     threading.Thread(target=import_module, args=["server.drift.evidently"]).start()
-    with current_rows(current, classifier) as now:
+    with ExitStack() as stack:
+        now = stack.enter_context(current_rows(current, classifier))
         from server.drift.assessment import assess
         from server.drift.limits import rate_of_one
         from stages.comparison.embeddings import assess_embeddings
@@ -73,7 +74,7 @@ def main(
         of_embeddings = assess_embeddings(embeddings_before, now.embedding, rate=rate)
         found = assess(
             before,
-            now.columns,
+            now,
             rate=false_alarm_rate,
             classes=classifier.metadata.classes,
             other_tests=len(of_embeddings.columns),
@@ -81,24 +82,39 @@ def main(
         found = replace(
             found,
             columns={**found.columns, **of_embeddings.columns},
-            notes=[*now.notes, *found.notes, *of_embeddings.notes],
+            notes=[*found.notes, *of_embeddings.notes],
         )
-        with whole(outliers) as draft:
-            _outliers(draft, embeddings_before, now)
-    write_histograms(before, now.columns, plots)
-    for path, page in ((report, found.page), (embeddings, of_embeddings.page)):
-        with whole(path) as draft:
-            draft.write_text(stable(page), encoding="utf-8")
-    models = {"models": now.models} if now.models else {}
-    summary: dict[str, Any] = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()}
-    write_json(metrics, summary)
+        # all outputs are of one run: none takes its place before all are written
+        outputs = (metrics, report, embeddings, outliers, plots)
+        drafts = [stack.enter_context(whole(path)) for path in outputs]
+        models = {"models": now.models} if now.models else {}
+        write_json(drafts[0], {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()})
+        pages = (found, replace(of_embeddings, rows=found.rows, span=found.span))
+        for draft, one in zip(drafts[1:3], pages, strict=True):
+            draft.write_text(stable(one.headed_page()), encoding="utf-8")
+        _outliers(drafts[3], embeddings_before, now)
+        write_histograms(before, now.columns, drafts[4])
     print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
-    for line in (*(f"{name}: {found.columns[name]}" for name in found.drifted), *found.notes):
+    drifted = (f"{name}: {found.columns[name]}" for name in found.drifted)
+    for line in (*found.subject(), *drifted, *found.notes):
         print(f"  {line}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(
             f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
         )
+
+
+def _read_reference(path: Path) -> tuple[Columns, Floats]:
+    """Return the judged columns of validation, and its embeddings `[n, features]`."""
+    if not path.is_file():
+        raise UserError(f"{path}: not there; run `dvc repro export-onnx`")
+    try:
+        table = pq.read_table(path, columns=[*NUMBERS, CLASS, EMBEDDING])
+    except pa.ArrowException as error:
+        raise UserError(
+            f"{path}: no table of validation, {error}; run `dvc repro export-onnx`"
+        ) from None
+    return columns_of(table), matrix(table, EMBEDDING)
 
 
 def _outliers(path: Path, reference: Floats, now: Current) -> None:

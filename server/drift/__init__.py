@@ -1,1 +1,1 @@
-"""Drift of prediction rows, by Evidently; all but `rows` is for processes of their own."""
+"""Drift of prediction rows, by Evidently; verdicts are for processes of their own."""

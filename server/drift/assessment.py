@@ -1,36 +1,49 @@
 """Assessment of drift: a verdict on each judged column, and notes on what was left out."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from html import escape
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from math import inf, nan
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from server.drift.evidently import Verdict, judge
 from server.drift.limits import distance_limit, rate_of_one
-from server.drift.rows import CLASS, Columns
+from server.drift.page import EMPTY, headed
+from server.drift.rows import CLASS
+from server.drift.table import Column, Columns, Rows
 
 FEWEST = 10  # rows; below, an alarm would be a matter of one image or two
 MOST = 100_000  # rows; a random sample of more tells as much, next to a reference that is smaller
+MOST_CLASSES = 20  # unknown ones that are named
 SEED = 0
-PAGE = "<!DOCTYPE html><html lang='en'><title>Drift</title><p>{}</p></html>\n"
+UNIT = "milliseconds"  # of times, as the log has them
+
+Frames = Sequence[pd.DataFrame]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """The verdict on each column; `notes`: what else is to be said; `page`: Evidently's report."""
+    """The verdict on each column.
+
+    notes: what else is to be said.
+    page: Evidently's report.
+    rows: how many there are of each side, of how many images, and how many were judged.
+    span: `from` and `to`, the times of the first and the last judged row, where rows have times.
+    """
 
     columns: Mapping[str, Verdict]
     notes: list[str]
-    page: str
+    page: str = EMPTY
     rows: Mapping[str, int] = field(default_factory=dict)
+    span: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def without_verdict(cls, *notes: str, rows: Mapping[str, int] | None = None) -> Self:
+    def without_verdict(cls, *notes: str) -> Self:
         """Return that nothing was judged; the last of `notes` says why."""
-        return cls(columns={}, notes=[*notes], page=PAGE.format(escape(notes[-1])), rows=rows or {})
+        return cls(columns={}, notes=[*notes])
 
     @property
     def drifted(self) -> list[str]:
@@ -44,14 +57,26 @@ class Assessment:
             "alarm": bool(self.drifted),
             "share_drifted": round(share, 6),
             **self.rows,
+            **self.span,
             "columns": {name: verdict.to_json() for name, verdict in self.columns.items()},
             "notes": self.notes,
         }
 
+    def headed_page(self) -> str:
+        """Return the page, which says what was judged and left out before all else."""
+        return headed(self.page, [*self.subject(), *self.notes])
+
+    def subject(self) -> Iterator[str]:
+        """Say what was judged."""
+        if self.rows:
+            yield "judged: {judged_rows:,} images, of {current_rows:,} rows".format(**self.rows)
+        if self.span:
+            yield "from {from} to {to}".format(**self.span)
+
 
 def assess(
     reference: Columns,
-    current: Columns,
+    current: Rows,
     *,
     rate: float,
     classes: Collection[str] = (),
@@ -63,27 +88,35 @@ def assess(
     classes: those that the model knows.
     other_tests: how many verdicts the run has besides these, which share the rate.
     """
-    before, now = (pd.DataFrame(side).replace([inf, -inf], nan) for side in (reference, current))
+    before, now = (
+        pd.DataFrame(side).replace([inf, -inf], nan) for side in (reference, current.columns)
+    )
     empty = _without_values(before, now)
-    before, now = (side.drop(columns=list(empty)).dropna() for side in (before, now))
-    notes = list(empty.values())
-    if left_out := len(current[CLASS]) - len(now):
-        notes.append(f"{left_out:,} rows without a value in a judged column are left out")
+    notes = [*current.notes, *empty.values()]
+    complete = [side.drop(columns=list(empty)).dropna() for side in (before, now)]
+    notes += _incomplete((before, now), complete)
+    images, (before, now) = len(now), complete
     if len(now) > MOST:
         notes.append(f"a random sample of {MOST:,} of {len(now):,} rows is judged")
         now = now.sample(MOST, random_state=SEED).sort_index()
     rows = {
         "reference_rows": len(reference[CLASS]),
-        "current_rows": len(current[CLASS]),
+        "current_rows": images + current.repeats,
+        "distinct_images": images,
         "judged_rows": len(now) if len(now.columns) else 0,
     }
+    span = _span(current.times, now.index)
+    share = rate_of_one(rate, max(1, len(before.columns) + other_tests))
+    equal = _equal(before, now)
+    notes += equal.values()
+    before, now = (side.drop(columns=list(equal)) for side in (before, now))
     if problem := _too_little(before, now):
-        return Assessment.without_verdict(*notes, f"nothing is judged: {problem}", rows=rows)
-    share = rate_of_one(rate, len(before.columns) + other_tests)
+        nothing = Assessment.without_verdict(*notes, f"nothing is judged: {problem}")
+        return replace(nothing, rows=rows, span=span)
     limits = {name: _limit(before[name], now[name], share) for name in before.columns}
     verdicts, page = judge(before, now, limits)
     notes += [*_constants(before, now), *_unknown_classes(now, classes)]
-    return Assessment(columns=verdicts, notes=notes, page=page, rows=rows)
+    return Assessment(columns=verdicts, notes=notes, page=page, rows=rows, span=span)
 
 
 def _without_values(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
@@ -97,12 +130,42 @@ def _without_values(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
     return notes
 
 
+def _incomplete(all_rows: Frames, complete: Frames) -> Iterator[str]:
+    """Say how many rows are left out."""
+    for side, before, after in zip(("of the reference ", ""), all_rows, complete, strict=True):
+        if count := len(before) - len(after):
+            yield f"{count:,} rows {side}without a value in a judged column are left out"
+
+
+def _equal(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of one value, of which there is nothing to test, and what is to be said.
+
+    They keep their share of the false alarms, so that limits do not move with the light.
+    """
+    values = {str(name): {*before[name].unique(), *now[name].unique()} for name in before.columns}
+    return {
+        name: f"{name}: not judged, all equal: {_shown(*found)} in all rows of both"
+        for name, found in values.items()
+        if len(found) == 1
+    }
+
+
+def _span(times: Column | None, judged: "pd.Index[int]") -> dict[str, str]:
+    """Return the times of the first and the last judged row."""
+    known = times[judged] if times is not None else np.empty(0)
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return {}
+    first, last = (datetime.fromtimestamp(one, UTC) for one in (known.min(), known.max()))
+    return {"from": first.isoformat(timespec=UNIT), "to": last.isoformat(timespec=UNIT)}
+
+
 def _too_little(before: pd.DataFrame, now: pd.DataFrame) -> str:
-    if before.columns.empty:
-        return "no column has values"
     for side, rows in (("reference", before), ("current", now)):
         if len(rows) < FEWEST:
             return f"{side} rows: {len(rows)}, at least {FEWEST} are needed"
+    if before.columns.empty:
+        return "no column has values that differ"
     return ""
 
 
@@ -114,18 +177,21 @@ def _limit(before: pd.Series, now: pd.Series, rate: float) -> float:
 
 
 def _constants(before: pd.DataFrame, now: pd.DataFrame) -> Iterator[str]:
-    """Say which numbers are the same in all rows; they are judged like all others."""
-    sides = {"both": pd.concat([before, now]), "the reference": before, "the current side": now}
+    """Say which numbers are the same in all rows of one side; they are judged like all others."""
     for name in before.columns.drop(CLASS, errors="ignore"):
-        for where, rows in sides.items():
+        for where, rows in (("the reference", before), ("the current side", now)):
             if rows[name].nunique() == 1:
-                yield f"{name}: {rows[name].iloc[0]:.6g} in all rows of {where}"
-                if where == "both":
-                    break
+                yield f"{name}: {_shown(rows[name].iloc[0])} in all rows of {where}"
 
 
 def _unknown_classes(now: pd.DataFrame, classes: Collection[str]) -> Iterator[str]:
     if classes and CLASS in now:
         counts = now[CLASS][~now[CLASS].isin(classes)].value_counts().sort_index()
-        for name, count in counts.items():
+        for name, count in counts.head(MOST_CLASSES).items():
             yield f"class {name}: unknown to the model, in {count:,} rows"
+        if len(counts) > MOST_CLASSES:
+            yield f"{len(counts) - MOST_CLASSES:,} more classes are unknown to the model"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"

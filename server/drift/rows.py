@@ -1,144 +1,117 @@
-"""Prediction rows read back from JSON Lines, whatever happened to the lines."""
+"""A prediction row, read back from a line of JSON, whatever happened to the line."""
 
-import sys
-from array import array
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import nan
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 
-from server.image.features import FEATURES
-
-NUMBERS = (*FEATURES, "confidence")
 CLASS = "class"
-ENDINGS = (".jsonl", ".json")
-BLOCK = 2**16
+# The least and the most that each number can be: sharpness is the variance of what lies between -4
+# and 4, and no image has a side of a billion pixels.
+RANGES: dict[str, tuple[float, float]] = {
+    "brightness": (0, 1),
+    "contrast": (0, 1),
+    "sharpness": (0, 16),
+    "saturation": (0, 1),
+    "aspect_ratio": (0, 1e9),
+    "confidence": (0, 1),
+}
+NUMBERS = tuple(RANGES)
+LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+LONGEST = 1000  # characters of a name
+MOST_MODELS = 20  # of which the rows are counted in a report
 
-Column = npt.NDArray[Any]
-Columns = dict[str, Column]  # numbers as float64, NaN where there is none; classes as str or None
 
+class Row(NamedTuple):
+    """What is judged of a prediction row.
 
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The judged columns of prediction rows.
-
-    models: how many rows each model answered, the most frequent first, judged or not.
-    notes: what is to be said of the lines that are left out.
+    numbers: in the order of `NUMBERS`, NaN where there is none.
+    time: seconds since 1970, or NaN.
+    image: a hash of the image's SHA-256, or 0.
     """
 
-    columns: Columns
-    models: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    numbers: list[float]
+    name: str | None
+    model: str
+    time: float
+    image: int
 
 
-def read_rows(lines: Iterable[bytes], *, model: str) -> Rows:
-    """Read a row a line; Cloud Logging's wrapping, `jsonPayload`, is taken off.
-
-    The reference is of `model`: where others wrote rows too, theirs are left out. Where it wrote
-    none, all are judged; the image features tell as much.
-    """
-    columns, torn, foreign = _read(lines)
-    models = np.array([name or "unknown" for name in columns.pop("model")], dtype=object)
-    counts = dict(Counter(models.tolist()).most_common())
-    others = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if name != model)
-    notes = []
-    if torn:
-        notes.append(f"{torn:,} torn lines are left out")
-    if foreign:
-        notes.append(f"{foreign:,} lines are no predictions")
-    if others and model in counts:
-        notes.append(f"rows of other models are left out: {others}")
-        columns = {name: values[models == model] for name, values in columns.items()}
-    elif others:
-        notes.append(f"no row is of the model {model}; judged are those of {others}")
-    return Rows(columns=columns, models=counts, notes=notes)
-
-
-def columns_of(table: Any) -> Columns:
-    """Return the judged columns of prediction rows in a pyarrow table."""
-    columns: Columns = {name: table[name].to_numpy().astype(np.float64) for name in NUMBERS}
-    columns[CLASS] = np.array(table[CLASS].to_pylist(), dtype=object)
-    return columns
-
-
-def _read(lines: Iterable[bytes]) -> tuple[Columns, int, int]:
-    """Return the columns and each row's model; how many lines are torn, and no predictions.
+class Parser:
+    """Reads rows, and counts those of each model and the lines that are none.
 
     Torn is what is no JSON object, so cut off or foul. A platform's own lines have no column.
     """
-    numbers = {name: array("d") for name in NUMBERS}
-    texts: dict[str, list[str | None]] = {CLASS: [], "model": []}
-    torn = foreign = 0
-    for line in filter(bytes.strip, lines):
-        row = _row(line)
-        if row is None:
-            torn += 1
-        elif row.keys().isdisjoint((CLASS, *NUMBERS)):
-            foreign += 1
-        else:
-            for name, values in numbers.items():
-                value = row.get(name)
-                values.append(value if isinstance(value, float | int) else np.nan)
-            for name, strings in texts.items():  # one string each, however many rows share it
-                text = row.get(name)
-                strings.append(sys.intern(text) if isinstance(text, str) else None)
-    columns: Columns = {name: np.array(values) for name, values in numbers.items()}
-    columns |= {name: np.array(values, dtype=object) for name, values in texts.items()}
-    return columns, torn, foreign
+
+    def __init__(self) -> None:
+        self.torn = self.foreign = 0
+        self.models: Counter[str] = Counter()
+
+    def parse(self, line: bytes) -> Row | None:
+        """Return the row of a line; Cloud Logging's wrapping, `jsonPayload`, is taken off."""
+        entry = _json(line)
+        row = entry.get("jsonPayload", entry) if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or not isinstance(row, dict):
+            self.torn += bool(line.strip())
+            return None
+        if row.keys().isdisjoint((CLASS, *NUMBERS)):
+            self.foreign += 1
+            return None
+        model = _text(row.get("model")) or "unknown"
+        self.models[model] += 1
+        return Row(
+            numbers=[_number(row.get(name)) for name in NUMBERS],
+            name=_text(row.get(CLASS)),
+            model=model,
+            time=seconds(row.get("time") or entry.get("timestamp")),  # which Google makes of time
+            image=hash(_text(row.get("image_sha256")) or 0),
+        )
+
+    def most_frequent(self, model: str) -> dict[str, int]:
+        """Return how many rows each model has, `model` among them; rare ones are left out."""
+        counts = dict(self.models.most_common(MOST_MODELS))
+        return counts | {model: self.models[model]} if model in self.models else counts
+
+    def notes(self, model: str) -> Iterator[str]:
+        """Say what was left out of a report on `model`."""
+        if self.torn:
+            yield f"{self.torn:,} torn lines are left out"
+        if self.foreign:
+            yield f"{self.foreign:,} lines are no predictions"
+        counts = {name: count for name, count in self.models.items() if name != model}
+        some = Counter(counts).most_common(MOST_MODELS)
+        others = ", ".join(f"{name} ({count:,})" for name, count in some)
+        if len(counts) > len(some):
+            others += f" and {len(counts) - len(some):,} more"
+        if others and model in self.models:
+            yield f"rows of other models are left out: {others}"
+        elif others:
+            yield f"no row is of the model {model}; judged are those of {others}"
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
+def _json(line: bytes) -> Any:
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # also where brackets are nested without end
         return None
-    if isinstance(row, dict) and isinstance(row.get("jsonPayload"), dict):
-        row = row["jsonPayload"]
-    return row if isinstance(row, dict) else None
 
 
-def log_files(path: Path) -> list[Path]:
-    """Return the files of a log in the order of their names: a file, or all below a folder."""
-    if path.is_file():
-        return [path] if path.suffix in ENDINGS else []
-    return [file for file in sorted(path.rglob("*")) if file.suffix in ENDINGS and file.is_file()]
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, float | int) and not isinstance(value, bool) else nan
 
 
-def last_lines(files: Iterable[Path], count: int) -> list[bytes]:
-    """Return the last `count` complete lines of a log, a file a process and day, by their time.
-
-    Read from the ends of the files, of which those of the newest days are enough.
-    """
-    lines: list[bytes] = []
-    day = ""
-    for file in sorted(files, key=lambda file: file.name, reverse=True):
-        if len(lines) >= count and file.name[:10] != day:  # 2026-11-24-host-17.jsonl
-            break
-        day = file.name[:10]
-        lines += _tail(file, count)
-    return sorted(lines, key=_time)[-count:] if len(lines) > count else lines
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
 
 
-def _tail(file: Path, count: int) -> list[bytes]:
-    """Return the last `count` complete lines of a file; one that is still written is not."""
-    data = b""
-    with file.open("rb") as source:
-        position = source.seek(0, 2)
-        while position and data.count(b"\n") <= count:
-            step = min(BLOCK, position)
-            position = source.seek(position - step)
-            data = source.read(step) + data
-    complete = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-    return complete[-count:]
-
-
-def _time(line: bytes) -> str:
+def seconds(time: Any) -> float:
+    """Return an RFC 3339 time as seconds since 1970, or NaN; one without a zone is in UTC."""
     try:
-        return str(orjson.loads(line).get("time", ""))
-    except (orjson.JSONDecodeError, AttributeError):
-        return ""
+        moment = datetime.fromisoformat(time)
+    except (TypeError, ValueError):
+        return nan
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return seconds if 0 <= seconds <= LAST else nan

@@ -13,19 +13,27 @@ from typing import Any
 
 import orjson
 
-from server.drift.rows import CLASS, NUMBERS, columns_of, last_lines, log_files, read_rows
+from server.drift.lines import log_files
+from server.drift.newest import newest_rows
+from server.drift.rows import CLASS, NUMBERS
+from server.drift.table import columns_of, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to judge: the last `rows` rows of the folder `log`, or those on stdin, of a model."""
+    """What to judge: the last rows of a model, of `images` images.
+
+    log: the folder where they lie; without one they are on stdin, a row an image.
+    repeats: how many more rows than those on stdin there were, of the same images.
+    """
 
     reference: str
     log: str
-    rows: int
+    images: int
     rate: float
     model: str
     classes: list[str]
+    repeats: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +51,18 @@ def make_report(job: Job, lines: list[bytes]) -> Report:
     from server.drift.assessment import assess
 
     if job.log:
-        lines = last_lines(log_files(Path(job.log)), job.rows)
-    rows = read_rows(lines, model=job.model)
+        rows = newest_rows(log_files(Path(job.log)), model=job.model, images=job.images)
+    else:
+        rows = read_rows(lines, model=job.model, repeats=job.repeats)
     reference = columns_of(pq.read_table(job.reference, columns=[*NUMBERS, CLASS]))
-    found = assess(reference, rows.columns, rate=job.rate, classes=job.classes)
+    found = assess(reference, rows, rate=job.rate, classes=job.classes)
     verdicts = {
         "model": job.model,
         "false_alarm_rate": job.rate,
         "models": rows.models,
         **found.to_json(),
-        "notes": rows.notes + found.notes,
     }
-    return Report(verdicts=verdicts, page=found.page.encode())
+    return Report(verdicts=verdicts, page=found.headed_page().encode())
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ import asyncio
 import os
 import sys
 import time
-from collections import deque
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from starlette.responses import HTMLResponse
 
 from server.http.json import Json
 from server.model.classifier import Classifier
+from server.monitoring.recent import RecentRows
 from server.monitoring.report import Job, Report
 from server.predictions.log import OFF, STDOUT
 from server.predictions.prediction import Prediction
@@ -50,7 +50,7 @@ class Monitoring:
         beside = Path(settings.model).with_name("reference.parquet")
         self.reference = Path(settings.reference) if settings.reference else beside
         self.in_memory = settings.prediction_log in (STDOUT, OFF)
-        self.recent: deque[bytes] = deque(maxlen=settings.monitoring_rows)
+        self.recent = RecentRows(settings.monitoring_rows)
         self._report: Report | None = None
         self._kept_until = 0.0  # by time.monotonic
         self._making: asyncio.Task[Report] | None = None
@@ -58,9 +58,7 @@ class Monitoring:
     def observe(self, prediction: Prediction) -> None:
         """Remember an answer, where nobody else does."""
         if self.in_memory:
-            row = {"class": prediction.name, "confidence": prediction.confidence}
-            row |= {"model": prediction.model, **prediction.picture.features}
-            self.recent.append(orjson.dumps(row))
+            self.recent.append(prediction)
 
     async def page(self, _: Request) -> HTMLResponse:
         """Answer Evidently's page."""
@@ -132,10 +130,11 @@ class Monitoring:
         job = Job(
             reference=str(self.reference),
             log="" if self.in_memory else self.settings.prediction_log,
-            rows=self.settings.monitoring_rows,
+            images=self.settings.monitoring_rows,
             rate=self.settings.false_alarm_rate,
             model=self.classifier.name,
             classes=self.classifier.metadata.classes,
+            repeats=self.recent.repeats,
         )
         return b"\n".join([orjson.dumps(job), *self.recent])
 

@@ -5,17 +5,19 @@ data/current     JSON Lines, as `make snapshot-log` or `dvc import-url` left the
 anything else    images, however deep, of which nobody knows the class
 """
 
-import fileinput
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from server.drift.rows import Rows, columns_of, log_files, read_rows
+import numpy as np
+
+from server.drift.lines import lines_of, log_files
+from server.drift.table import Rows, columns_of, read_rows
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
 from stages.answers.predictions import matrix, predict_outputs, prediction_table
-from stages.data.dataset import CARD, Dataset, Split
+from stages.data.dataset import CARD, TABLE, Dataset, Split
 from stages.data.shards import Images
 from stages.sources.as_split import as_split
 
@@ -37,7 +39,7 @@ def current_rows(path: Path, classifier: Classifier) -> Iterator[Current]:
             f"drift.current={path}: not there; `make snapshot-log` makes data/current of the "
             "server's log, or give a folder of images"
         )
-    if (path / CARD).is_file():
+    if (path / CARD).is_file() and (path / TABLE).is_file():
         yield _of_split(_test_split(path, classifier), classifier)
     elif files := log_files(path):
         yield _of_log(path, files, classifier)
@@ -66,10 +68,14 @@ def _test_split(folder: Path, classifier: Classifier) -> Split:
 def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
     if not len(split):
         raise UserError(f"drift.current={split.folder}: no images in its test split")
+    split, repeats = _distinct(split)
+    if repeats:
+        notes = (*notes, f"{repeats:,} files repeat an image, which is judged once")
     outputs = predict_outputs(classifier, split, what="drift")
     table = prediction_table(split, *outputs, classifier.metadata)
     return Current(
         columns=columns_of(table),
+        repeats=repeats,
         notes=[*notes],
         embedding=matrix(table, "embedding"),
         images=split.images,
@@ -77,12 +83,19 @@ def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
     )
 
 
+def _distinct(split: Split) -> tuple[Split, int]:
+    """Return the first of the images with the same pixels, and how many others there are."""
+    hashes = split.samples["pixel_sha256"].to_numpy()
+    _, first = np.unique(hashes, return_index=True)
+    return replace(split, samples=split.samples.take(np.sort(first))), len(hashes) - len(first)
+
+
 def _of_log(path: Path, files: list[Path], classifier: Classifier) -> Current:
-    with fileinput.input(files, mode="rb") as lines:
-        rows = read_rows(lines, model=classifier.name)
+    lines = (line for file in files for line in lines_of(file))
+    rows = read_rows(lines, model=classifier.name)
     if not rows.models:
         raise UserError(
             f"drift.current={path}: no predictions in its {len(files):,} files; `make serve`, ask "
             "it something, `make snapshot-log`"
         )
-    return Current(columns=rows.columns, models=rows.models, notes=rows.notes)
+    return Current(**vars(rows))

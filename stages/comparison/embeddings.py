@@ -19,6 +19,7 @@ EMBEDDING = "embedding"
 COMPONENTS = 16
 FEWEST = 30  # images a side; fewer teach a classifier nothing
 MOST = 1000  # images a side
+ROUNDING = 1e-6
 
 Numbers = npt.NDArray[np.float64]
 
@@ -30,19 +31,27 @@ def assess_embeddings(reference: Floats, current: Floats | None, *, rate: float)
     """
     if current is None:
         return Assessment.without_verdict(f"{EMBEDDING}: not judged, a log holds none")
+    reference, current = (rows[np.isfinite(rows).all(axis=1)] for rows in (reference, current))
     side = min(len(current), len(reference), MOST)
     if side < FEWEST:
         return Assessment.without_verdict(
             f"{EMBEDDING}: not judged, {len(current):,} images against {len(reference):,}; "
             f"at least {FEWEST} of each are needed"
         )
+    if _all_equal(np.concatenate([reference, current])):
+        return Assessment.without_verdict(f"{EMBEDDING}: not judged, all equal on both sides")
     rng = np.random.default_rng(SEED)
     sides = [rows[np.sort(rng.permutation(len(rows))[:side])] for rows in (reference, current)]
     rows = np.concatenate(sides)
-    components = _pca(rows).fit_transform(rows)
+    components, _ = _components(rows, rows[:1])
     limit = area_limit(side, rate=rate)
     verdict, page = domain_classifier(components[:side], components[side:], limit)
     return Assessment(columns={EMBEDDING: verdict}, notes=[], page=page)
+
+
+def _all_equal(rows: Floats) -> bool:
+    """Whether nothing tells the rows apart but rounding."""
+    return bool(np.all(np.ptp(rows, axis=0) <= ROUNDING * np.abs(rows).max()))
 
 
 def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
@@ -51,11 +60,17 @@ def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
     The mean distance to its five nearest neighbours there, in the reference's first principal
     components, each in its own standard deviations.
     """
-    pca = _pca(reference)
-    before = pca.fit_transform(reference[:MOST])
-    nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
-    return np.asarray(nearest.kneighbors(pca.transform(current))[0].mean(axis=1))
+    known, finite = (np.isfinite(rows).all(axis=1) for rows in (reference, current))
+    far = np.full(len(current), np.inf)
+    if known.any() and finite.any():
+        before, now = _components(reference[known][:MOST], current[finite])
+        nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
+        far[finite] = nearest.kneighbors(now)[0].mean(axis=1)
+    return far
 
 
-def _pca(rows: Floats) -> PCA:
-    return PCA(min(COMPONENTS, *rows.shape), whiten=True, random_state=SEED)
+def _components(rows: Floats, others: Floats) -> tuple[Numbers, Numbers]:
+    """Return the first principal components of `rows`, and `others` in them."""
+    pca = PCA(min(COMPONENTS, *rows.shape), whiten=True, random_state=SEED)
+    with np.errstate(invalid="ignore"):  # the shares of a variance that is zero
+        return pca.fit_transform(rows), pca.transform(others)

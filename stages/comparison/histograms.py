@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from server.drift.rows import CLASS, Column, Columns
+from server.drift.rows import CLASS
+from server.drift.table import Column, Columns
 from stages.cli.output import whole
 
 BINS = 20
