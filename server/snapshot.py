@@ -4,11 +4,15 @@ A log that is still written to is no dependency for DVC: rows that arrive while 
 count as judged. The snapshot is one file that nobody writes to any more.
 """
 
-import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import orjson
+
+from server.drift.lines import lines_of
 from server.errors import UserError
 from server.settings import Settings
 
@@ -22,30 +26,38 @@ def snapshot(log: Path, target: Path) -> tuple[int, int]:
     disk was full. Raises `UserError` where there is no row; `target` stays as it was then.
     """
     rows = torn = 0
-    draft = target.with_name(f".{target.name}.draft")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with draft.open("wb") as output:
-        for file in sorted(log.glob("*.jsonl")):
-            with file.open("rb") as lines:
-                for line in lines:
+    with _whole(target) as draft:
+        with draft.open("wb") as output:
+            for file in sorted(log.glob("*.jsonl")):
+                for line in lines_of(file):
                     if _complete(line):
                         rows += 1
                         output.write(line)
                     else:
                         torn += bool(line.strip())
-    if not rows:
-        draft.unlink()
-        raise UserError(f"{log}: no predictions there; `make serve`, and ask it something first")
-    draft.replace(target)
+        if not rows:
+            raise UserError(f"{log}: no predictions there; `make serve`, and ask it something first")
     return rows, torn
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes its place on success, else it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _complete(line: bytes) -> bool:
     if not line.endswith(b"\n"):
         return False
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
         return False
 
 
@@ -55,6 +67,9 @@ def main() -> int:
         rows, torn = snapshot(Path(Settings.read(os.environ).prediction_log), SNAPSHOT)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename or SNAPSHOT}: {error.strerror}", file=sys.stderr)
         return 2
     print(f"snapshot-log: {rows:,} predictions in {SNAPSHOT}, {torn:,} torn lines left out")
     return 0

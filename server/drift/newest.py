@@ -11,7 +11,7 @@ from server.drift.rows import Parser, Row, seconds
 from server.drift.table import Rows, Table
 
 LOOK_BACK = 2**30  # bytes of a log; some seconds' work
-DAY = 86_400  # seconds
+DAY = 86_399.999  # seconds
 
 
 def newest_rows(
@@ -24,6 +24,7 @@ def newest_rows(
     log = _Log(files, look_back)
     own, others = _Newest(images), _Newest(images)
     for row in log.newest_first():
+        log.parser.models[row.model] += 1
         (own if row.model == model else others).add(row)
         if own.full:
             break
@@ -54,7 +55,10 @@ class _Log:
             negative, number, row = heappop(waiting)
             if row:
                 yield row
-            if following := next(sources[number], None):
+            following = next(sources[number], None)
+            if following is None and self.budget.left <= 0:
+                break  # what was not read there may be newer than all that waits
+            if following:
                 time = negative if isnan(following.time) else -following.time
                 heappush(waiting, (time, number, following))
 

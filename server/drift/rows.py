@@ -41,9 +41,10 @@ class Row(NamedTuple):
 
 
 class Parser:
-    """Reads rows, and counts those of each model and the lines that are none.
+    """Reads rows, and counts the lines that are none.
 
     Torn is what is no JSON object, so cut off or foul. A platform's own lines have no column.
+    models: how many rows each model has, counted by who takes them.
     """
 
     def __init__(self) -> None:
@@ -60,12 +61,10 @@ class Parser:
         if row.keys().isdisjoint((CLASS, *NUMBERS)):
             self.foreign += 1
             return None
-        model = _text(row.get("model")) or "unknown"
-        self.models[model] += 1
         return Row(
             numbers=[_number(row.get(name)) for name in NUMBERS],
             name=_text(row.get(CLASS)),
-            model=model,
+            model=_text(row.get("model")) or "unknown",
             time=seconds(row.get("time") or entry.get("timestamp")),  # which Google makes of time
             image=hash(_text(row.get("image_sha256")) or 0),
         )

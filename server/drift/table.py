@@ -84,6 +84,7 @@ def read_rows(lines: Iterable[bytes], *, model: str, repeats: int = 0) -> Rows:
     parser, table = Parser(), Table()
     for line in lines:
         if row := parser.parse(line):
+            parser.models[row.model] += 1
             table.append(row)
     return table.rows(parser, model=model, repeats=repeats)
 

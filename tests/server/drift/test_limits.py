@@ -9,7 +9,8 @@ from scipy.stats import chi2, ks_2samp
 
 from server.drift.assessment import assess
 from server.drift.limits import distance_limit, rate_of_one
-from server.drift.rows import CLASS, Columns
+from server.drift.rows import CLASS
+from server.drift.table import Columns, Rows
 
 TURNS = 400  # runs without a change, each with a reference of its own
 
@@ -103,9 +104,9 @@ CHANGES: dict[str, Callable[[Columns], object]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_alarms_in_its_own_column_by_the_statistic_of_scipy(name: str) -> None:
     before, now = columns(385, 1), columns(522, 2)
-    assert assess(before, now, rate=0.05).drifted == []
+    assert assess(before, Rows(columns=now), rate=0.05).drifted == []
     now[name] = CHANGES[name](now)  # type: ignore[assignment]
-    found = assess(before, now, rate=0.05)
+    found = assess(before, Rows(columns=now), rate=0.05)
     assert found.drifted == [name]
     for column, verdict in found.columns.items():
         assert verdict.statistic == pytest.approx(statistic(column, before, now))
@@ -120,16 +121,17 @@ def test_one_odd_image_is_no_drift_of_a_constant_column(rows: int) -> None:
     before, now = columns(385, 1), columns(rows, 2)
     for side in (before, now):
         side[CLASS] = np.full(len(side[CLASS]), "a", dtype=object)
-    assert assess(before, now, rate=0.05).drifted == []
+    assert assess(before, Rows(columns=now), rate=0.05).drifted == []
     now["saturation"][7], now[CLASS][7] = 1, "b"
-    found = assess(before, now, rate=0.05)
+    found = assess(before, Rows(columns=now), rate=0.05)
     assert found.drifted == []
     assert "saturation: 0 in all rows of the reference" in found.notes
 
 
 def test_other_tests_of_a_run_share_its_rate() -> None:
     alone, together = (
-        assess(columns(50, 1), columns(50, 2), rate=0.05, other_tests=others) for others in (0, 1)
+        assess(columns(50, 1), Rows(columns=columns(50, 2)), rate=0.05, other_tests=others)
+        for others in (0, 1)
     )
     assert alone.columns["confidence"].threshold == pytest.approx(1 - 0.95 ** (1 / 7))
     assert together.columns["confidence"].threshold == pytest.approx(1 - 0.95 ** (1 / 8))

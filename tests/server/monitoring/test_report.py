@@ -25,7 +25,7 @@ sys.addaudithook(speak)
 def test_what_libraries_print_is_no_part_of_the_answer(model: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(NOISE)
     reference = model.parent / "reference.parquet"
-    job = Job(reference=str(reference), log="", rows=50, rate=0.1, model="m", classes=["a"])
+    job = Job(reference=str(reference), log="", images=50, rate=0.1, model="m", classes=["a"])
     row = dict.fromkeys(NUMBERS, 0.5) | {CLASS: "a", "model": "m"}
     made = subprocess.run(
         [sys.executable, "-m", SCRIPT],

@@ -62,7 +62,7 @@ def test_too_few_images_are_said() -> None:
     found = assess_embeddings(embeddings(500, 0), embeddings(FEWEST - 1, 1), rate=0.05)
     note = "embedding: not judged, 29 images against 500; at least 30 of each are needed"
     assert (found.columns, found.notes) == ({}, [note])
-    assert note in found.page
+    assert note in found.headed_page()
 
 
 def test_what_lies_apart_is_farther_from_its_neighbours() -> None:
