@@ -43,8 +43,10 @@ def _text(drift: dict[str, Any], run_url: str) -> str:
         for name, column in drift["columns"].items()
     ]
     notes = "\n".join(f"* {note}" for note in drift["notes"])
-    return f"""{drift["judged_rows"]:,} rows were judged against {drift["reference_rows"]:,} of \
-validation. Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
+    span = f", from {drift['from']} to {drift['to']}," if "from" in drift else ""
+    return f"""{drift["judged_rows"]:,} images of {drift["current_rows"]:,} rows{span} were \
+judged against {drift["reference_rows"]:,} of validation. \
+Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
 
 {markdown_table(("column", "test", "statistic", "limit", ""), rows)}
 

@@ -148,8 +148,12 @@ def test_one_kind_of_images_alone_alarms(workspace: Path, reference: Path, tmp_p
 def log_of(folder: Path, *, rows: int, model: str, **changes: object) -> Path:
     """A log of rows of the reference, some of their values changed."""
     table = pq.read_table("data/model/reference.parquet", columns=sorted(COLUMNS)).to_pylist()
+
+    def of(number: int) -> dict[str, str]:
+        return {"model": model, "image_sha256": f"{number:064x}"}
+
     lines = [
-        json.dumps({"jsonPayload": {**table[number % len(table)], "model": model, **changes}})
+        json.dumps({"jsonPayload": {**table[number % len(table)], **of(number), **changes}})
         for number in range(rows)
     ]
     folder.mkdir(parents=True, exist_ok=True)

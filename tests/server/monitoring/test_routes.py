@@ -7,12 +7,11 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.kit.artefact import write_pixel_artefact
 from tests.kit.browser import browser
-from tests.kit.drawing import draw_folder, encoded, photograph
+from tests.kit.drawing import draw_folder, photograph
 from tests.kit.live import Live, serve
 from tests.kit.stage import ROOT
 
@@ -120,16 +119,6 @@ def test_a_report_is_kept(live: Live) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_keys_are_asked_for(live: Live, path: str) -> None:
     assert live.client.get(path).status_code == 401
-
-
-def test_rows_in_memory_are_judged_where_the_log_is_stdout(model: Path, tmp_path: Path) -> None:
-    night = encoded(Image.new("RGB", (60, 60)))
-    with serve(tmp_path, model, PREDICTION_LOG="stdout", MONITORING_ROWS="20") as live:
-        for _ in range(24):
-            live.client.post("/predict", content=night).raise_for_status()
-        verdicts = report(live).json()
-    assert verdicts["current_rows"] == 20
-    assert verdicts["columns"]["brightness"]["drifted"]
 
 
 def test_too_few_rows_are_said_and_a_broken_reference_is_no_end(

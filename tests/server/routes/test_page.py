@@ -332,13 +332,16 @@ def test_a_key_is_asked_for_where_the_server_wants_one(
 
 
 COLUMN = {"test": "ks", "statistic": 0.5, "threshold": 0.1}
+DAYS = "images, 2026-11-23 00:00 to 2026-11-24 12:34 UTC"
+JUDGED = {"current_rows": 3600, "judged_rows": 1200, "notes": []}
+JUDGED |= {"from": "2026-11-23T00:00:00.000+00:00", "to": "2026-11-24T12:34:56.789+00:00"}
 SOUND, DRIFTED = {**COLUMN, "drifted": False}, {**COLUMN, "drifted": True}
 
 
 @pytest.mark.parametrize(
     ("columns", "notes", "colour", "text"),
     [
-        ({"brightness": SOUND, "class": SOUND}, [], "green", "none in the last 1,200 images"),
+        ({"brightness": SOUND, "class": SOUND}, [], "green", f"none in the last 1,200 {DAYS}"),
         ({"brightness": DRIFTED, "a": SOUND, "b": SOUND}, [], "amber", "brightness (1 of 3 meas"),
         ({"brightness": DRIFTED, "class": DRIFTED}, [], "red", "brightness, class (2 of 2"),
         ({}, ["nothing is judged: there are 3 rows"], "gray", "there are 3 rows"),
@@ -351,7 +354,7 @@ def test_the_light_shows_the_verdicts(
 ) -> None:  # fmt: skip
     """The report takes many predictions, and Evidently, to make: here it is given."""
     page = visit(live)
-    given = {"status": 200, "json": {"columns": columns, "current_rows": 1200, "notes": notes}}
+    given = {"status": 200, "json": {**JUDGED, "columns": columns, "notes": notes}}
     if columns is None:
         given = {"status": 501, "json": {"detail": notes[0]}}
     page.route("**/monitoring.json", lambda route: route.fulfill(**given))
@@ -364,7 +367,7 @@ def test_the_light_shows_the_verdicts(
 
 def test_the_light_waits_for_a_report_that_is_being_made(visit: Visit, live: Live) -> None:
     page = visit(live)
-    made = {"status": 200, "json": {"columns": {"class": SOUND}, "current_rows": 20, "notes": []}}
+    made = {"status": 200, "json": {**JUDGED, "columns": {"class": SOUND}}}
     wait = {"status": 503, "json": {"detail": "being made"}, "headers": {"Retry-After": "1"}}
     page.route("**/monitoring.json", lambda route: route.fulfill(**wait))
     page.reload()

@@ -65,6 +65,29 @@ def test_too_few_images_are_said() -> None:
     assert note in found.headed_page()
 
 
+def test_what_is_all_equal_is_not_judged() -> None:
+    rows = np.full((40, 96), 0.3, dtype=np.float32)
+    found = assess_embeddings(rows, rows * np.float32(1 + 1e-7), rate=0.05)
+    assert (found.columns, found.notes) == ({}, ["embedding: not judged, all equal on both sides"])
+    assert found.notes[0] in found.headed_page()
+
+
+@pytest.mark.parametrize("equal", ["reference", "current"])
+def test_what_is_equal_on_one_side_is_judged(equal: str) -> None:
+    sides = {"reference": embeddings(40, 0), "current": embeddings(40, 1)}
+    sides[equal] = np.ones_like(sides[equal])
+    assert assess_embeddings(**sides, rate=0.05).columns[EMBEDDING].drifted
+    assert np.isfinite(neighbour_distances(**sides)).all()
+
+
+def test_images_without_a_finite_embedding_are_not_judged_and_farthest() -> None:
+    reference, current = embeddings(100, 0), embeddings(100, 1)
+    current[7, 3], current[8, 0], reference[0] = np.nan, np.inf, np.nan
+    verdict = assess_embeddings(reference, current, rate=0.05).columns[EMBEDDING]
+    assert verdict.threshold == area_limit(98, rate=0.05)
+    assert np.isinf(neighbour_distances(reference, current)).nonzero()[0].tolist() == [7, 8]
+
+
 def test_what_lies_apart_is_farther_from_its_neighbours() -> None:
     current = embeddings(20, 1)
     current[7] += 20

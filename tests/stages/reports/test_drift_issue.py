@@ -37,7 +37,10 @@ def verdicts(*, drifted: bool) -> None:
         "false_alarm_rate": 0.05,
         "alarm": drifted,
         "reference_rows": 385,
+        "current_rows": 12_000,
         "judged_rows": 10_000,
+        "from": "2026-11-23T00:00:00.000+00:00",
+        "to": "2026-11-24T12:00:00.000+00:00",
         "columns": {
             "brightness": {**column, "drifted": drifted},
             "contrast": {**column, "statistic": 0.5, "drifted": False},
@@ -62,8 +65,10 @@ def test_an_alarm_opens_an_issue_that_says_what_and_how(
     assert last[:4] == ["issue", "create", "--label", "drift"]
     assert last[last.index("--title") + 1] == "Drift: brightness"
     text = last[-1]
-    for part in ("10,000 rows", "385", "5%", "**brightness**", "3 torn lines", "/run/1"):
+    span = "from 2026-11-23T00:00:00.000+00:00 to 2026-11-24T12:00:00.000+00:00"
+    for part in ("10,000 images of 12,000 rows", span, "385", "5%", "3 torn lines", "/run/1"):
         assert part in text
+    assert "**brightness**" in text
     assert capsys.readouterr().out == "alarm=true\n"
 
 
