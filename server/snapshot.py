@@ -36,7 +36,8 @@ def snapshot(log: Path, target: Path) -> tuple[int, int]:
                     else:
                         torn += bool(line.strip())
         if not rows:
-            raise UserError(f"{log}: no predictions there; `make serve`, and ask it something first")
+            problem = "no predictions there; `make serve`, and ask it something first"
+            raise UserError(f"{log}: {problem}")
     return rows, torn
 
 
