@@ -28,7 +28,7 @@ def snapshot(log: Path, target: Path) -> tuple[int, int]:
     rows = torn = 0
     with _whole(target) as draft:
         with draft.open("wb") as output:
-            for file in sorted(log.glob("*.jsonl")):
+            for file in filter(Path.is_file, sorted(log.glob("*.jsonl"))):
                 for line in lines_of(file):
                     if _complete(line):
                         rows += 1

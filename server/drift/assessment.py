@@ -1,6 +1,6 @@
 """Assessment of drift: a verdict on each judged column, and notes on what was left out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf, nan
@@ -11,17 +11,15 @@ import pandas as pd
 
 from server.drift.evidently import Verdict, judge
 from server.drift.limits import distance_limit, rate_of_one
+from server.drift.notes import all_equal, constants, incomplete, unknown_classes, without_values
 from server.drift.page import EMPTY, headed
 from server.drift.rows import CLASS
 from server.drift.table import Column, Columns, Rows
 
 FEWEST = 10  # rows; below, an alarm would be a matter of one image or two
 MOST = 100_000  # rows; a random sample of more tells as much, next to a reference that is smaller
-MOST_CLASSES = 20  # unknown ones that are named
 SEED = 0
 UNIT = "milliseconds"  # of times, as the log has them
-
-Frames = Sequence[pd.DataFrame]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +89,10 @@ def assess(
     before, now = (
         pd.DataFrame(side).replace([inf, -inf], nan) for side in (reference, current.columns)
     )
-    empty = _without_values(before, now)
+    empty = without_values(before, now)
     notes = [*current.notes, *empty.values()]
     complete = [side.drop(columns=list(empty)).dropna() for side in (before, now)]
-    notes += _incomplete((before, now), complete)
+    notes += incomplete((before, now), complete)
     images, (before, now) = len(now), complete
     if len(now) > MOST:
         notes.append(f"a random sample of {MOST:,} of {len(now):,} rows is judged")
@@ -107,47 +105,16 @@ def assess(
     }
     span = _span(current.times, now.index)
     share = rate_of_one(rate, max(1, len(before.columns) + other_tests))
-    equal = _equal(before, now)
+    equal = all_equal(before, now)
     notes += equal.values()
     before, now = (side.drop(columns=list(equal)) for side in (before, now))
     if problem := _too_little(before, now):
         nothing = Assessment.without_verdict(*notes, f"nothing is judged: {problem}")
         return replace(nothing, rows=rows, span=span)
+    notes += [*constants(before, now), *unknown_classes(now, classes)]
     limits = {name: _limit(before[name], now[name], share) for name in before.columns}
     verdicts, page = judge(before, now, limits)
-    notes += [*_constants(before, now), *_unknown_classes(now, classes)]
     return Assessment(columns=verdicts, notes=notes, page=page, rows=rows, span=span)
-
-
-def _without_values(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
-    """Return the columns that most rows of a side have no value of, and what is to be said."""
-    notes: dict[str, str] = {}
-    for side, rows in (("reference", before), ("current rows", now)):
-        for name, missing in rows.isna().mean().items():
-            if missing > 1 / 2:
-                note = f"{name}: not judged, {missing:.0%} of the {side} have no value"
-                notes.setdefault(str(name), note)
-    return notes
-
-
-def _incomplete(all_rows: Frames, complete: Frames) -> Iterator[str]:
-    """Say how many rows are left out."""
-    for side, before, after in zip(("of the reference ", ""), all_rows, complete, strict=True):
-        if count := len(before) - len(after):
-            yield f"{count:,} rows {side}without a value in a judged column are left out"
-
-
-def _equal(before: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
-    """Return the columns of one value, of which there is nothing to test, and what is to be said.
-
-    They keep their share of the false alarms, so that limits do not move with the light.
-    """
-    values = {str(name): {*before[name].unique(), *now[name].unique()} for name in before.columns}
-    return {
-        name: f"{name}: not judged, all equal: {_shown(*found)} in all rows of both"
-        for name, found in values.items()
-        if len(found) == 1
-    }
 
 
 def _span(times: Column | None, judged: "pd.Index[int]") -> dict[str, str]:
@@ -174,24 +141,3 @@ def _limit(before: pd.Series, now: pd.Series, rate: float) -> float:
         return rate
     counts = pd.concat([before.value_counts(), now.value_counts()], axis=1).fillna(0).to_numpy(int)
     return distance_limit(counts[:, 0], counts[:, 1], rate=rate)
-
-
-def _constants(before: pd.DataFrame, now: pd.DataFrame) -> Iterator[str]:
-    """Say which numbers are the same in all rows of one side; they are judged like all others."""
-    for name in before.columns.drop(CLASS, errors="ignore"):
-        for where, rows in (("the reference", before), ("the current side", now)):
-            if rows[name].nunique() == 1:
-                yield f"{name}: {_shown(rows[name].iloc[0])} in all rows of {where}"
-
-
-def _unknown_classes(now: pd.DataFrame, classes: Collection[str]) -> Iterator[str]:
-    if classes and CLASS in now:
-        counts = now[CLASS][~now[CLASS].isin(classes)].value_counts().sort_index()
-        for name, count in counts.head(MOST_CLASSES).items():
-            yield f"class {name}: unknown to the model, in {count:,} rows"
-        if len(counts) > MOST_CLASSES:
-            yield f"{len(counts) - MOST_CLASSES:,} more classes are unknown to the model"
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"

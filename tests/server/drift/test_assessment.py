@@ -84,9 +84,12 @@ def test_the_page_shows_names_as_text() -> None:
 def test_of_many_unknown_classes_some_are_named() -> None:
     now = columns(50, 2)
     now[CLASS] = np.array([f"x{number:02}" for number in range(50)], dtype=object)
-    notes = assess(columns(50, 1), Rows(columns=now), rate=0.05, classes=["a"]).notes
+    found = assess(columns(50, 1), Rows(columns=now), rate=0.05, classes=["a"])
+    notes = found.notes
     assert sum("unknown to the model" in note for note in notes) == 21
-    assert notes[-1] == "30 more classes are unknown to the model"
+    assert notes[-1] == "30 more classes are unknown to the model; they are judged as one"
+    assert "(others)" in found.page
+    assert "x20" not in found.page
 
 
 def test_extremes_that_images_can_have_are_judged() -> None:
@@ -96,3 +99,11 @@ def test_extremes_that_images_can_have_are_judged() -> None:
     found = assess(columns(60, 1), Rows(columns=now), rate=0.05)
     assert set(found.columns) == {*RANGES, CLASS}
     assert all(np.isfinite(verdict.statistic) for verdict in found.columns.values())
+
+
+@pytest.mark.parametrize("odd", [5e-324, 1 - 1e-16, 1e-40])
+def test_numbers_next_to_each_other_are_judged(odd: float) -> None:
+    lines = [line(image_sha256=str(number), saturation=odd) for number in range(30)]
+    before = columns(50, 1) | {"saturation": np.full(50, round(odd))}
+    found = assess(before, read_rows(lines, model="m1"), rate=0.05)
+    assert "brightness" in found.columns
