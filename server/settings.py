@@ -69,9 +69,7 @@ class Settings:
     cors_origins: Annotated[Names, "origins, by commas, whose pages may ask; *: all"] = ()
     prediction_log: Annotated[str, "folder of the log, or stdout, or off"] = "data/predictions"
     reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
-    monitoring_rows: Annotated[int, Range(10, 100_000), "images that reports judge: the last"] = (
-        10_000
-    )
+    monitoring_rows: Annotated[int, Range(10, 100_000), "last images that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
     false_alarm_rate: Annotated[float, SHARE, "of reports that alarm by chance"] = 0.05
     revision: Annotated[str, "the commit that is served, for log and /health"] = ""

@@ -10,7 +10,7 @@ from server.drift.lines import Budget, lines_from_end
 from server.drift.rows import Parser, Row, seconds
 from server.drift.table import Rows, Table
 
-LOOK_BACK = 2**30  # bytes of a log; some seconds' work
+LOOK_BACK = 2**30  # bytes of a log; at worst 15 s of a core's work
 DAY = 86_399.999  # seconds
 
 

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from html import escape
 
-EMPTY = "<!DOCTYPE html>\n<html lang='en'>\n<title>Drift</title>\n<body>\n</body>\n</html>\n"
+EMPTY = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Drift</title>
+<body>
+</body>
+</html>
+"""
 STYLE = "font: 14px/1.5 sans-serif; margin: 24px; overflow-wrap: anywhere"
 
 

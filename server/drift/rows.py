@@ -54,10 +54,11 @@ class Parser:
     def parse(self, line: bytes) -> Row | None:
         """Return the row of a line; Cloud Logging's wrapping, `jsonPayload`, is taken off."""
         entry = _json(line)
-        row = entry.get("jsonPayload", entry) if isinstance(entry, dict) else None
-        if not isinstance(entry, dict) or not isinstance(row, dict):
+        if not isinstance(entry, dict):
             self.torn += bool(line.strip())
             return None
+        payload = entry.get("jsonPayload")
+        row = payload if isinstance(payload, dict) else entry
         if row.keys().isdisjoint((CLASS, *NUMBERS)):
             self.foreign += 1
             return None

@@ -5,6 +5,8 @@ ROC-AUC on the other half is 0.5 where the sides are alike. It sees equally many
 the first principal components of the two together.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
@@ -31,14 +33,14 @@ def assess_embeddings(reference: Floats, current: Floats | None, *, rate: float)
     """
     if current is None:
         return Assessment.without_verdict(f"{EMBEDDING}: not judged, a log holds none")
-    reference, current = (rows[np.isfinite(rows).all(axis=1)] for rows in (reference, current))
+    reference, current = (rows[_finite(rows)] for rows in (reference, current))
     side = min(len(current), len(reference), MOST)
     if side < FEWEST:
         return Assessment.without_verdict(
             f"{EMBEDDING}: not judged, {len(current):,} images against {len(reference):,}; "
             f"at least {FEWEST} of each are needed"
         )
-    if _all_equal(np.concatenate([reference, current])):
+    if _all_equal(reference, current):
         return Assessment.without_verdict(f"{EMBEDDING}: not judged, all equal on both sides")
     rng = np.random.default_rng(SEED)
     sides = [rows[np.sort(rng.permutation(len(rows))[:side])] for rows in (reference, current)]
@@ -49,9 +51,17 @@ def assess_embeddings(reference: Floats, current: Floats | None, *, rate: float)
     return Assessment(columns={EMBEDDING: verdict}, notes=[], page=page)
 
 
-def _all_equal(rows: Floats) -> bool:
+def _all_equal(*sides: Floats) -> bool:
     """Whether nothing tells the rows apart but rounding."""
-    return bool(np.all(np.ptp(rows, axis=0) <= ROUNDING * np.abs(rows).max()))
+    most = np.max([rows.max(axis=0) for rows in sides], axis=0)
+    least = np.min([rows.min(axis=0) for rows in sides], axis=0)
+    return bool(np.all(most - least <= ROUNDING * np.abs([most, least]).max()))
+
+
+def _finite(rows: Floats) -> Any:
+    """Return which rows are numbers throughout: all, without a copy, or a mask."""
+    mask = np.isfinite(rows.sum(axis=1, dtype=np.float64))
+    return slice(None) if mask.all() else mask
 
 
 def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
@@ -60,10 +70,10 @@ def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
     The mean distance to its five nearest neighbours there, in the reference's first principal
     components, each in its own standard deviations.
     """
-    known, finite = (np.isfinite(rows).all(axis=1) for rows in (reference, current))
+    known, finite = reference[_finite(reference)], _finite(current)
     far = np.full(len(current), np.inf)
-    if known.any() and finite.any():
-        before, now = _components(reference[known][:MOST], current[finite])
+    if len(known) and far[finite].size:
+        before, now = _components(known[:MOST], current[finite])
         nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
         far[finite] = nearest.kneighbors(now)[0].mean(axis=1)
     return far
