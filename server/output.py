@@ -73,7 +73,7 @@ class Output:
     async def settle(self) -> None:
         """Wait until the write under way is over or stuck, so that `problem` is of this moment."""
         begun = self._begun
-        while begun is not None and self._begun == begun and not self.problem:
+        while begun is not None and self._begun == begun and not self.problem:  # noqa: ASYNC110 - a thread ends it
             await asyncio.sleep(0.01)
 
     def put(self, write: Callable[[], object], *, lines: int, size: int) -> Piece:
