@@ -16,6 +16,7 @@ PATIENCE = 1.0  # seconds until what is not written is lost
 SHORT_PATIENCE = 0.1  # the same, from a loss until a write is over in time again
 NEWLINE = ord("\n")
 LIMIT = 2**20  # bytes that wait
+OVERHEAD = 500  # bytes of memory that a piece takes besides
 STUCK = "stuck: nobody reads what is written there, or its file system hangs"
 FULL = f"more than {LIMIT:,} bytes wait to be written"
 
@@ -78,15 +79,15 @@ class Output:
 
     def put(self, write: Callable[[], object], *, lines: int, size: int) -> Piece:
         """Have `lines` lines of `size` bytes written soon, without waiting."""
-        piece = Piece(write=write, lines=lines, size=size)
+        piece = Piece(write=write, lines=lines, size=size + OVERHEAD)
         with self._changed:
             if self._give_up_if_stuck():
                 self._lose(piece, STUCK)
-            elif self._pieces and self._size + size > LIMIT:
+            elif self._pieces and self._size + piece.size > LIMIT:
                 self._lose(piece, FULL)
             else:
                 self._pieces.append(piece)
-                self._size += size
+                self._size += piece.size
                 self._start()
                 self._changed.notify()
         return piece
