@@ -148,7 +148,7 @@ def test_a_stderr_that_nobody_reads_stops_nothing(
         assert health["stderr"]["problem"] == STUCK
         assert health["log"]["failures"] == 0
         assert health["stderr"]["failures"] >= 20
-        counted = re.search(r"stderr_failures_total (\S+)", server.client.get("/metrics").text)
+        counted = re.search(r"stderr_failures_total (\d\S*)", server.client.get("/metrics").text)
         assert float(counted[1]) >= health["stderr"]["failures"]
         assert os.get_blocking(end), "who shares the pipe notices nothing"
         assert server.ends()
