@@ -12,6 +12,7 @@ from server.errors import ImageError
 from server.http.json import Json
 from server.inference.predictor import Predictor
 from server.telemetry.metrics import Metrics
+from server.telemetry.stderr import STDERR
 
 # Largest difference in a probability from what export-onnx saw. Another processor or a GPU sums in
 # another order; int8 saturates differently with VNNI than without.
@@ -50,11 +51,15 @@ class Health:
     async def health(self, _: Request) -> Json:
         """Say, to people, what is running and where."""
         problem = await self.check()
+        await STDERR.output.settle()
         answer = {
-            "status": "degraded" if problem or self.predictor.degraded else "ok",
+            "status": "degraded"
+            if problem or self.predictor.degraded or STDERR.output.problem
+            else "ok",
             "ready": problem is None,
             "since": self.since.isoformat(timespec="seconds"),
             **self.predictor.state(),
+            "stderr": STDERR.output.state(),
         }
         return Json(answer | ({"problem": problem} if problem else {}))
 
