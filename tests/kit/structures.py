@@ -92,7 +92,7 @@ def png(
         (1, 0, 2, 2),
         (0, 1, 1, 2),
     ]
-    coder = zlib.compressobj(9)
+    coder = zlib.compressobj(1)
     data = b""
     for x, y, across, down in steps if interlaced else [(0, 0, 1, 1)]:
         columns, rows = -(-(width - x) // across), -(-(height - y) // down)
