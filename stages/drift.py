@@ -17,6 +17,7 @@ from typer import Option
 from server.drift.rows import CLASS, NUMBERS, columns_of
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
+from server.terminal import printable
 from stages.answers.predictions import matrix
 from stages.cli.command import run
 from stages.cli.output import whole, write_json
@@ -94,7 +95,7 @@ def main(
     write_json(metrics, summary)
     print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
     for line in (*(f"{name}: {found.columns[name]}" for name in found.drifted), *found.notes):
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(
             f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
@@ -109,7 +110,7 @@ def _outliers(path: Path, reference: Floats, now: Current) -> None:
 
     far = neighbour_distances(reference, now.embedding)
     captions = [
-        [file, f"{name} {confidence:.2f}", f"distance {distance:.1f}"]
+        [printable(file), f"{printable(name)} {confidence:.2f}", f"distance {distance:.1f}"]
         for file, name, confidence, distance in zip(
             now.paths, now.columns[CLASS], now.columns["confidence"], far, strict=True
         )

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ def judge(
         numerical_columns=[name for name in limits if name != CLASS],
         categorical_columns=[name for name in limits if name == CLASS],
     )
-    report, page = _report(preset, definition, reference, current)
+    sides = (_with_markup_escaped(side) for side in (reference, current))
+    report, page = _report(preset, definition, *sides)
     failed = {
         test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in report["tests"]
     }
@@ -98,6 +100,16 @@ def domain_classifier(reference: Numbers, current: Numbers, limit: float) -> tup
         drifted=report["tests"][0]["status"] != "SUCCESS",
     )
     return verdict, page
+
+
+def _with_markup_escaped(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose classes are no markup: Evidently writes them into a script as they are.
+
+    Its charts read entities, so they show the names themselves.
+    """
+    if CLASS not in rows:
+        return rows
+    return rows.assign(**{CLASS: [escape(name, quote=False) for name in rows[CLASS]]})
 
 
 def _report(

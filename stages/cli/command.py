@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from typer.models import OptionInfo
 
 from server.errors import UserError
+from server.terminal import printable
 
 PARAMS = Path("params.yaml")
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -49,7 +50,7 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     try:
         sys.exit(command(standalone_mode=False))
     except TyperException as error:
-        _fail(error.format_message())
+        _fail(" ".join(error.format_message().split()))
     except UserError as error:
         _fail(str(error))
     except OSError as error:
@@ -88,5 +89,5 @@ def _defaults(text: str, section: str) -> dict[str, Any]:
 
 
 def _fail(message: str) -> NoReturn:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", printable(message), file=sys.stderr)
     raise SystemExit(2)

@@ -14,9 +14,11 @@ from typer import Option
 from server.errors import UserError
 from stages.cli.command import run
 from stages.cli.output import read_json
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, code, markdown_table
 
 LABEL = "drift"
+MOST = 50  # notes; an issue holds 65,536 characters
+LINE = "\n"
 
 
 def main(
@@ -34,21 +36,23 @@ def _text(drift: dict[str, Any], run_url: str) -> str:
     """Say in Markdown what was judged, how, and what to do."""
     rows = [
         (
-            f"**{name}**" if column["drifted"] else name,
+            MarkdownText(f"**{code(name)}**") if column["drifted"] else name,
             column["test"],
-            f"{column['statistic']:.4g}",
-            f"{column['threshold']:.4g}",
-            "drifted" if column["drifted"] else "as before",
+            MarkdownText(f"{column['statistic']:.4g}"),
+            MarkdownText(f"{column['threshold']:.4g}"),
+            MarkdownText("drifted" if column["drifted"] else "as before"),
         )
         for name, column in drift["columns"].items()
     ]
-    notes = "\n".join(f"* {note}" for note in drift["notes"])
+    notes = [f"* {code(note)}" for note in drift["notes"][:MOST]]
+    if len(drift["notes"]) > MOST:
+        notes.append(f"* and {len(drift['notes']) - MOST:,} more, in metrics/drift.json")
     return f"""{drift["judged_rows"]:,} rows were judged against {drift["reference_rows"]:,} of \
 validation. Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
 
 {markdown_table(("column", "test", "statistic", "limit", ""), rows)}
 
-{notes}
+{LINE.join(notes)}
 
 {f"The report is an artifact of {run_url}." if run_url else ""}
 

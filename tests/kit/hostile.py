@@ -1,0 +1,56 @@
+"""A data set whose names are markup in every language that a name may end up in."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CLASSES = (
+    "</script><script>window.hostile='class'</script>",  # HTML, in a script
+    "<img src=x onerror=window.hostile='class'>",  # HTML, in text
+    "<b>bold</b> &lt;i&gt; &amp;",
+    "</details><!-- --> </td>",
+    "@octocat #1 GH-1 deadbeef01",  # GitHub
+    ":tada: $x^2$ <!--",
+    "![x](http://pictures.example/x.png)",  # Markdown
+    "[x](javascript:alert) https://links.example",
+    "_under_ *star* ~~gone~~ **",
+    "`tick`` ",
+    "a\\|b",
+    "a|b\\",
+    "car [front]",  # Rich
+    "w[/]h",
+    "[red]",
+    "{{7*7}} ${HOME} $(id) %{x}",  # templates, shells
+    "{plot_divs} <DVC_METRIC_DATA>",
+    "\"quoted\" 'single'",  # CSV, labels of Prometheus
+    "-rf",
+    "=cmd()",  # spreadsheets
+    " leading,  two;",
+    "🚗 \u200f\u05e9\u05dc\u05d5\u05dd é",  # Hebrew, after a mark of its direction
+    ".dot",
+    "007",
+    "7",
+    "nan",
+    "x" * 253 + "é",  # 255 bytes, as long as a file's name can be
+)
+SLICES = ("<u>@slice|", "[/] `slice` $y$")
+FILES = ("<s>{}.png", "{}[/].png", "@{}|`.png", "=new\nline\x1b[31m{}.png", "$x${}.png")
+
+
+def draw_hostile(folder: Path) -> Path:
+    """Fill a new folder with a manifest and five images of each class."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as manifest:
+        rows = csv.writer(manifest, quoting=csv.QUOTE_ALL)
+        rows.writerow(("image", "label", "slice"))
+        for number, name in enumerate(CLASSES):
+            for each, pattern in enumerate(FILES):
+                coarse = random.integers(0, 255, (6, 6, 3), dtype=np.uint8)
+                path = pattern.format(f"{number}-{each}")
+                (folder / path).parent.mkdir(exist_ok=True)
+                Image.fromarray(coarse).resize((32, 32)).save(folder / path)
+                rows.writerow((path, name, SLICES[each % 2]))
+    return folder
