@@ -5,13 +5,11 @@ import re
 # control characters (an escape sequence moves the cursor, a newline forges a line), what turns the
 # direction of all that follows, separators of lines, and surrogates, which no encoding has
 HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-FIRST_BYTE = (
-    0xDC00  # a byte of a file's name that is no UTF-8 is a surrogate from here on (PEP 383)
-)
+FIRST_BYTE = 0xDC00  # surrogates from here on are the foul bytes of a file's name (PEP 383)
 
 
 def printable(text: str) -> str:
-    """Return `text` in one line that shows what it holds: a newline as `\\n`, a byte as `\\xff`."""
+    r"""Return `text` in one line that shows what it holds: a newline as `\n`, a byte as `\xff`."""
     return HIDDEN.sub(lambda found: _escaped(found[0]), text)
 
 

@@ -28,9 +28,8 @@ def mistakes_sheet(
     wrong = np.flatnonzero(predicted != split.labels)
     cells = []
     for index in wrong[np.argsort(-confidences[wrong], kind="stable")][:MOST]:
-        answer, truth = (
-            printable(split.classes[i]) for i in (predicted[index], split.labels[index])
-        )
+        classes = (split.classes[i] for i in (predicted[index], split.labels[index]))
+        answer, truth = map(printable, classes)
         pixels = split.images.take([index])[0]
         drops = occlusion(classifier.probabilities, pixels, int(predicted[index]))
         caption = f"said {answer} ({confidences[index]:.3f})\nis {truth}"

@@ -60,7 +60,8 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
 Written by `evaluate`; do not edit.
 
 Model `{metrics["model"]}`, {code(metadata.precision)}, on images of {size} x {size} pixels \
-({metadata.resize_mode}, {metadata.resize_filter}). Classes: {", ".join(map(code, metadata.classes))}.
+({metadata.resize_mode}, {metadata.resize_filter}). Classes: \
+{", ".join(map(code, metadata.classes))}.
 
 ## Data
 
@@ -148,7 +149,8 @@ def _limits(metrics: dict[str, Any]) -> Iterable[str]:
     for kind in ("class", "slice"):
         for name, scores in metrics.get(kind, {}).items():
             if scores["images"] < FEW:
-                yield f"* {kind} {code(name)}: judged by {scores['images']} images, which says little."
+                images = scores["images"]
+                yield f"* {kind} {code(name)}: judged by {images} images, which says little."
     name, scores = min(metrics["class"].items(), key=lambda item: item[1]["recall"])
     yield f"* Of class {code(name)} it misses most: recall {scores['recall']:.3f}."
     name, value = min(metrics["robustness"].items(), key=lambda item: item[1])

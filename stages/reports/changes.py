@@ -1,6 +1,7 @@
 """Two revisions' parameters, metrics, data and losses compared, as Markdown."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
@@ -99,7 +100,7 @@ def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[Row]:
     ]
 
 
-def _table(what: str, rows: list[Row]) -> str:
+def _table(what: str, rows: Sequence[Row]) -> str:
     return markdown_table((what, "before", "after"), rows) if rows else SAME
 
 
