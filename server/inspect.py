@@ -5,7 +5,7 @@ from pathlib import Path
 
 from server.errors import UserError
 from server.model.classifier import Classifier
-from server.terminal import printable
+from server.terminal import escape_unencodable, printable
 
 
 def describe(classifier: Classifier) -> str:
@@ -34,6 +34,7 @@ def main() -> int:
     if len(sys.argv) != 2:  # noqa: PLR2004
         print("usage: python -m server.inspect MODEL.onnx", file=sys.stderr)
         return 2
+    escape_unencodable()
     try:
         print(describe(Classifier(Path(sys.argv[1]))))
     except UserError as error:

@@ -1,6 +1,8 @@
 """Foreign text on a terminal: names, messages and values that nobody here has written."""
 
+import io
 import re
+import sys
 
 # control characters (an escape sequence moves the cursor, a newline forges a line), what turns the
 # direction of all that follows, separators of lines, and surrogates, which no encoding has
@@ -11,6 +13,12 @@ FIRST_BYTE = 0xDC00  # surrogates from here on are the foul bytes of a file's na
 def printable(text: str) -> str:
     r"""Return `text` in one line that shows what it holds: a newline as `\n`, a byte as `\xff`."""
     return HIDDEN.sub(lambda found: _escaped(found[0]), text)
+
+
+def escape_unencodable() -> None:
+    """Let stdout show by escapes what its encoding does not have; stderr does so by itself."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _escaped(character: str) -> str:

@@ -30,6 +30,7 @@ CLASSES = (
     " leading,  two;",
     "🚗 \u200f\u05e9\u05dc\u05d5\u05dd é",  # Hebrew, after a mark of its direction
     ".dot",
+    "0c5a1b2e-1234-4abc-8def-0123456789ab",  # what Evidently calls a widget
     "007",
     "7",
     "nan",
