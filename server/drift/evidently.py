@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.drift.rows import CLASS
+from server.terminal import printable
 
 os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports nothing home
 gc.disable()  # a fifth of the import would be a search for garbage
@@ -112,7 +113,9 @@ def _with_markup_escaped(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if CLASS not in rows:
         return rows
-    names = [MARKUP.sub(lambda found: f"&#{ord(found[0])};", name) for name in rows[CLASS]]
+    names = [
+        MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(name)) for name in rows[CLASS]
+    ]
     return rows.assign(**{CLASS: names})
 
 

@@ -28,11 +28,13 @@ def main(
     drift = read_json(metrics, stage="drift")
     if drift["alarm"]:
         drifted = [name for name, column in drift["columns"].items() if column["drifted"]]
-        _open_or_update(f"Drift: {', '.join(drifted)}", _text(drift, os.environ.get("RUN_URL", "")))
+        _open_or_update(
+            f"Drift: {', '.join(drifted)}", issue_text(drift, os.environ.get("RUN_URL", ""))
+        )
     print(f"alarm={str(drift['alarm']).lower()}")
 
 
-def _text(drift: dict[str, Any], run_url: str) -> str:
+def issue_text(drift: dict[str, Any], run_url: str) -> str:
     """Say in Markdown what was judged, how, and what to do."""
     rows = [
         (

@@ -41,7 +41,7 @@ FILES = ("<s>{}.png", "{}[/].png", "@{}|`.png", "=new\nline\x1b[31m{}.png", "$x$
 
 
 def draw_hostile(folder: Path) -> Path:
-    """Fill a new folder with a manifest and five images of each class."""
+    """Fill a new folder with a manifest and five images of each class; a sixth has two labels."""
     random = np.random.default_rng(0)
     folder.mkdir(parents=True)
     with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as manifest:
@@ -54,4 +54,7 @@ def draw_hostile(folder: Path) -> Path:
                 (folder / path).parent.mkdir(exist_ok=True)
                 Image.fromarray(coarse).resize((32, 32)).save(folder / path)
                 rows.writerow((path, name, SLICES[each % 2]))
+        for path, name in (("=one.png", "=cmd()"), ("@two.png", "-rf")):
+            Image.linear_gradient("L").save(folder / path)
+            rows.writerow((path, name, SLICES[0]))
     return folder
