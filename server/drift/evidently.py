@@ -113,10 +113,11 @@ def _with_markup_escaped(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if CLASS not in rows:
         return rows
-    names = [
-        MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(name)) for name in rows[CLASS]
-    ]
-    return rows.assign(**{CLASS: names})
+    escaped = {
+        name: MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(name))
+        for name in rows[CLASS].unique()
+    }
+    return rows.assign(**{CLASS: rows[CLASS].map(escaped)})
 
 
 def _report(

@@ -31,10 +31,10 @@ def test_options_are_known_as_dvc_writes_them(capsys: pytest.CaptureFixture[str]
 
 def test_a_mistake_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
-        raise UserError("data/cars:\nnot there")
+        raise UserError("data/two  cars\n\x1b[31m: not there")
 
     assert call(main) == 2
-    assert capsys.readouterr().err == "error: data/cars: not there\n"
+    assert capsys.readouterr().err == "error: data/two  cars\\n\\x1b[31m: not there\n"
 
 
 def test_a_bug_keeps_its_traceback() -> None:

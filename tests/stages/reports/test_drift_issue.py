@@ -62,7 +62,7 @@ def test_an_alarm_opens_an_issue_that_says_what_and_how(
     assert last[:4] == ["issue", "create", "--label", "drift"]
     assert last[last.index("--title") + 1] == "Drift: brightness"
     text = last[-1]
-    for part in ("10,000 rows", "385", "5%", "**brightness**", "3 torn lines", "/run/1"):
+    for part in ("10,000 rows", "385", "5%", "**`brightness`**", "3 torn lines", "/run/1"):
         assert part in text
     assert capsys.readouterr().out == "alarm=true\n"
 
