@@ -206,6 +206,8 @@ def test_the_page_of_plots_shows_each_name_and_runs_none(folder: Path, chromium:
     page.wait_for_function(f"document.querySelectorAll('svg.marks').length == {len(PLOTS)}")
     shown = set(page.locator("svg text").all_text_contents())
     assert {name.strip() for name in CLASSES if len(name) < 30} <= shown
+    assert page.get_by_text("Save as SVG").count() == len(PLOTS)
+    assert not page.get_by_text("View Source").count()  # would write the names into a page
     assert not hostile(page)
 
 
