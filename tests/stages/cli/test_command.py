@@ -68,3 +68,14 @@ def test_a_disk_that_cannot_be_written_is_one_line(
 
     assert call(main) == 2
     assert capsys.readouterr().err.startswith(f"error: data/prepared: {os.strerror(number)}; make")
+
+
+def test_help_shows_a_comment_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(*, name: Annotated[str, Option()]) -> None:
+        pass
+
+    Path("params.yaml").write_text("part:\n  # [red] w[/]h, 0 to [1]\n  name: a\n")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(sys, "argv", ["stage", "--help"])
+        run(main, section="part")
+    assert "[red] w[/]h, 0 to [1]" in capsys.readouterr().out
