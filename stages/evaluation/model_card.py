@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.theme import Theme
 
 from server.model.metadata import Metadata
 from stages.answers.scores import NAMES
@@ -98,7 +99,8 @@ Accuracy on worse images, the mean of three severities: \
 
 def print_results(card: str) -> None:
     """Print what a model card says of how good it is, as a terminal shows Markdown."""
-    Console().print(Markdown(card.partition(RESULTS)[2].partition("\n## ")[0]))
+    console = Console(theme=Theme({"markdown.code": "none"}))  # the names of classes, mostly
+    console.print(Markdown(card.partition(RESULTS)[2].partition("\n## ")[0]))
 
 
 def score_interval(metrics: dict[str, Any], name: str) -> MarkdownText:

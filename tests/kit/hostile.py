@@ -1,10 +1,17 @@
 """A data set whose names are markup in every language that a name may end up in."""
 
 import csv
+import json
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
+
+from tests.kit.clone import git
+from tests.kit.stage import ROOT
 
 CLASSES = (
     "</script><script>window.hostile='class'</script>",  # HTML, in a script
@@ -58,3 +65,30 @@ def draw_hostile(folder: Path) -> Path:
             Image.linear_gradient("L").save(folder / path)
             rows.writerow((path, name, SLICES[0]))
     return folder
+
+
+def write_hostile_log(folder: Path, model: str) -> None:
+    """Fill a new folder with rows of each class, of an unknown one, and of another model."""
+    named = [(name, model) for name in CLASSES * 3] + [("<i>\x1b\n</i>", model), ("a", "@<b>|")] * 9
+    facts = ("brightness", "contrast", "sharpness", "saturation", "aspect_ratio", "confidence")
+    rows = [
+        {"class": name, "model": of, **dict.fromkeys(facts, number / 100)}
+        for number, (name, of) in enumerate(named)
+    ]
+    folder.mkdir()
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def commit_all(folder: Path, *, branch: str, plots: Collection[str]) -> None:
+    """Make a folder with results a repository that has our code, and these plots in its dvc.yaml."""
+    ours = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    chosen = [plot for plot in ours if not plot.keys().isdisjoint(plots)]
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"plots": chosen}))
+    for name in (".dvc/config", ".dvc/plots", "params.yaml", "server", "stages"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (folder / name).parent.mkdir(exist_ok=True)
+        copy(ROOT / name, folder / name)
+    (folder / ".gitignore").write_text("data\nsource\nserver\nstages\n")
+    git(folder, "init", "-q", "-b", branch)
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "results")

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import orjson
 import pytest
-import yaml
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
@@ -22,28 +19,14 @@ from server.model.classifier import Classifier
 from server.monitoring.report import Job, make_report
 from stages.reports.drift_issue import issue_text
 from tests.kit.browser import browser
-from tests.kit.clone import call, git
-from tests.kit.hostile import CLASSES, SLICES, draw_hostile
+from tests.kit.clone import call
+from tests.kit.hostile import CLASSES, SLICES, commit_all, draw_hostile, write_hostile_log
 from tests.kit.markdown import render
-from tests.kit.stage import ROOT, run_stage
+from tests.kit.stage import run_stage
 
 BRANCH = "x<i>y`@octocat"
 PLAIN = ("octocat", "hostile", "x^2", "GH-1", "tada", "example")  # in names alone
 PLOTS = {"Classes", "Confusion matrix", "ROC", "Scores by class", "Drift of class"}  # with names
-LOGGED = ("brightness", "contrast", "sharpness", "saturation", "aspect_ratio", "confidence")
-
-
-def write_log(folder: Path, model: str) -> list[bytes]:
-    """Write rows of each class, of an unknown one and of another model; return their lines."""
-    named = [(name, model) for name in CLASSES * 3] + [("<i>\x1b\n</i>", model), ("a", "@<b>|")] * 9
-    rows = [
-        {"class": name, "model": of, **dict.fromkeys(LOGGED, number / 100)}
-        for number, (name, of) in enumerate(named)
-    ]
-    lines = [orjson.dumps(row) for row in rows]
-    folder.mkdir()
-    (folder / "a.jsonl").write_bytes(b"\n".join([*lines, b""]))
-    return lines
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_stage("export") == 0
         assert run_stage("evaluate") == 0
         assert run_stage("drift") == 0
-        write_log(folder / "log", Classifier(Path("data/model/model.onnx")).name)
+        write_hostile_log(folder / "log", Classifier(Path("data/model/model.onnx")).name)
         assert run_stage("drift", current="log") == 0
-        plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-        plots = [plot for plot in plots if PLOTS & plot.keys()]
-        Path("dvc.yaml").write_text(yaml.safe_dump({"plots": plots}))
-        for name in (".dvc/config", ".dvc/plots", "params.yaml", "server", "stages"):
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            Path(name).parent.mkdir(exist_ok=True)
-            copy(ROOT / name, name)
-        Path(".gitignore").write_text("data\nsource\nserver\nstages\n")
-        git(folder, "init", "-q", "-b", BRANCH)
-        git(folder, "add", ".")
-        git(folder, "commit", "-q", "-m", "results")
+        commit_all(folder, branch=BRANCH, plots=PLOTS)
     (folder / "printed").write_text(printed.getvalue())
     return folder
 

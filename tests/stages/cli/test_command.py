@@ -75,7 +75,8 @@ def test_help_shows_a_comment_as_it_is(capsys: pytest.CaptureFixture[str]) -> No
         pass
 
     Path("params.yaml").write_text("part:\n  # [red] w[/]h, 0 to [1]\n  name: a\n")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["stage", "--help"])
-        run(main, section="part")
+        with pytest.raises(SystemExit):
+            run(main, section="part")
     assert "[red] w[/]h, 0 to [1]" in capsys.readouterr().out
