@@ -80,7 +80,7 @@ def write_hostile_log(folder: Path, model: str) -> None:
 
 
 def commit_all(folder: Path, *, branch: str, plots: Collection[str]) -> None:
-    """Make a folder with results a repository that has our code, and these plots in its dvc.yaml."""
+    """Make a folder with results a repository that has our code, and `plots` in its dvc.yaml."""
     ours = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
     chosen = [plot for plot in ours if not plot.keys().isdisjoint(plots)]
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"plots": chosen}))
