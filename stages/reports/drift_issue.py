@@ -17,7 +17,7 @@ from stages.cli.output import read_json
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
 
 LABEL = "drift"
-MOST = 50  # notes; an issue holds 65,536 characters
+MOST, LONGEST = 50, 500  # notes, characters of each; an issue holds 65,536
 LINE = "\n"
 
 
@@ -46,7 +46,7 @@ def issue_text(drift: dict[str, Any], run_url: str) -> str:
         )
         for name, column in drift["columns"].items()
     ]
-    notes = [f"* {code(note)}" for note in drift["notes"][:MOST]]
+    notes = [f"* {code(note[:LONGEST])}" for note in drift["notes"][:MOST]]
     if len(drift["notes"]) > MOST:
         notes.append(f"* and {len(drift['notes']) - MOST:,} more, in metrics/drift.json")
     return f"""{drift["judged_rows"]:,} rows were judged against {drift["reference_rows"]:,} of \
