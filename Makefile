@@ -7,6 +7,7 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 BASE ?= main
 HEAD ?= HEAD
+export BASE HEAD # branches may be called like commands, so recipes leave them to the shell
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
@@ -15,7 +16,7 @@ HEAD ?= HEAD
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## make .venv from requirements.lock
+install: $(INSTALLED) .venv/plots.html ## make .venv from requirements.lock
 
 $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -24,8 +25,10 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --require-hashes -r requirements.lock
-	@.venv/bin/python -m stages.reports.plots_page .venv/plots.html
 	@touch $@
+
+.venv/plots.html: stages/reports/plots_page.html | $(INSTALLED)
+	@.venv/bin/python -m stages.reports.plots_page $@
 
 repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
 	@dvc repro
@@ -51,10 +54,10 @@ retrain: install ## run an experiment NAME with the parameters SET, and push it
 	@dvc exp push origin "$$NAME"
 
 report: install ## compare HEAD with BASE (main), for a pull request
-	@python -m stages.reports.pull_request --base $(BASE) --head $(HEAD)
+	@python -m stages.reports.pull_request --base "$$BASE" --head "$$HEAD"
 
 experiment: install ## run what is behind; all of it where the packages differ from BASE's
-	@if git diff --quiet $(BASE)...HEAD -- requirements.lock; then dvc repro; else dvc repro -f; fi
+	@if git diff --quiet "$$BASE...HEAD" -- requirements.lock; then dvc repro; else dvc repro -f; fi
 
 pull push: install ## fetch or store outputs, where a remote is configured
 	@if [ -n "$$(dvc remote default 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \

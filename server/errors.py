@@ -10,9 +10,15 @@
 The text of a `UserError` is one line that names the file or value and the cure.
 """
 
+from server.terminal import printable
+
 
 class UserError(Exception):
     """A mistake that its reader can mend."""
+
+    def __str__(self) -> str:
+        """Return the text in one line, whatever names and values are in it."""
+        return printable(super().__str__())
 
 
 class ImageError(UserError):

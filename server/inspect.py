@@ -5,6 +5,7 @@ from pathlib import Path
 
 from server.errors import UserError
 from server.model.classifier import Classifier
+from server.terminal import escape_unencodable, printable
 
 
 def describe(classifier: Classifier) -> str:
@@ -25,7 +26,7 @@ def describe(classifier: Classifier) -> str:
     }
     for section, values in about.parameters.items():
         lines[section] = ", ".join(f"{name}={value}" for name, value in values.items())
-    return "\n".join(f"{name:16}{text}" for name, text in lines.items())
+    return "\n".join(f"{printable(name):16}{printable(text)}" for name, text in lines.items())
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     if len(sys.argv) != 2:  # noqa: PLR2004
         print("usage: python -m server.inspect MODEL.onnx", file=sys.stderr)
         return 2
+    escape_unencodable()
     try:
         print(describe(Classifier(Path(sys.argv[1]))))
     except UserError as error:

@@ -20,6 +20,7 @@ from server.drift.rows import CLASS, NUMBERS
 from server.drift.table import Columns, columns_of
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
+from server.terminal import printable
 from stages.answers.predictions import matrix
 from stages.cli.command import run
 from stages.cli.output import whole, write_json
@@ -97,7 +98,7 @@ def main(
     print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
     drifted = (f"{name}: {found.columns[name]}" for name in found.drifted)
     for line in (*found.subject(), *drifted, *found.notes):
-        print(f"  {line}")
+        print(f"  {printable(line)}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(
             f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
@@ -125,7 +126,7 @@ def _outliers(path: Path, reference: Floats, now: Current) -> None:
 
     far = neighbour_distances(reference, now.embedding)
     captions = [
-        [file, f"{name} {confidence:.2f}", f"distance {distance:.1f}"]
+        [printable(file), f"{printable(name)} {confidence:.2f}", f"distance {distance:.1f}"]
         for file, name, confidence, distance in zip(
             now.paths, now.columns[CLASS], now.columns["confidence"], far, strict=True
         )

@@ -2,15 +2,18 @@
 
 import gc
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from string import punctuation
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from server.drift.rows import CLASS
+from server.terminal import printable
 
 os.environ["DO_NOT_TRACK"] = "1"  # Evidently reports nothing home
 gc.disable()  # a fifth of the import would be a search for garbage
@@ -26,6 +29,7 @@ finally:
     gc.enable()
 
 NUMBER_TEST = "ks"  # Kolmogorov-Smirnov, a p-value: drifted at the limit or below
+MARKUP = re.compile(f"[{re.escape(punctuation)}]")
 CLASS_TEST = "jensenshannon"  # a distance, 0 to 0.83: drifted at the limit or above
 
 Numbers = npt.NDArray[np.float64]
@@ -63,7 +67,8 @@ def judge(
         numerical_columns=[name for name in limits if name != CLASS],
         categorical_columns=[name for name in limits if name == CLASS],
     )
-    report, page = _report(preset, definition, reference, current)
+    sides = (_with_markup_escaped(side) for side in (reference, current))
+    report, page = _report(preset, definition, *sides)
     failed = {
         test["metric_config"]["metric_id"]: test["status"] != "SUCCESS" for test in report["tests"]
     }
@@ -98,6 +103,21 @@ def domain_classifier(reference: Numbers, current: Numbers, limit: float) -> tup
         drifted=report["tests"][0]["status"] != "SUCCESS",
     )
     return verdict, page
+
+
+def _with_markup_escaped(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose classes are no markup: Evidently writes them into a script as they are.
+
+    Its charts read entities, so they show the names themselves. (`stages.comparison.stable_html`
+    is not to find an identifier in them either.)
+    """
+    if CLASS not in rows:
+        return rows
+    escaped = {
+        name: MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(name))
+        for name in rows[CLASS].unique()
+    }
+    return rows.assign(**{CLASS: rows[CLASS].map(escaped)})
 
 
 def _report(

@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from typer.models import OptionInfo
 
 from server.errors import UserError
+from server.terminal import escape_unencodable, printable
 
 PARAMS = Path("params.yaml")
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -30,8 +31,9 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     A mistake of the user's is one line on stderr and exit code 2; anything else is a bug of ours
     and keeps its traceback.
     """
+    escape_unencodable()
     text = PARAMS.read_text(encoding="utf-8") if section and PARAMS.is_file() else ""
-    explained = comments(text)
+    explained = {key: _for_help(comment) for key, comment in comments(text).items()}
     for name, hint in get_type_hints(main, include_extras=True).items():
         for option in get_args(hint)[1:]:
             if isinstance(option, OptionInfo):
@@ -49,7 +51,7 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     try:
         sys.exit(command(standalone_mode=False))
     except TyperException as error:
-        _fail(error.format_message())
+        _fail(" ".join(error.format_message().split()))
     except UserError as error:
         _fail(str(error))
     except OSError as error:
@@ -80,6 +82,15 @@ def comments(text: str) -> dict[tuple[str, str], str]:
     return explained
 
 
+def _for_help(comment: str) -> str:
+    """Return a comment as `--help` shows it: Typer takes brackets for Rich's markup."""
+    if "[" not in comment:
+        return comment
+    from rich.markup import escape
+
+    return escape(comment)
+
+
 def _defaults(text: str, section: str) -> dict[str, Any]:
     try:
         return dict(yaml.safe_load(text)[section])
@@ -88,5 +99,5 @@ def _defaults(text: str, section: str) -> dict[str, Any]:
 
 
 def _fail(message: str) -> NoReturn:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", printable(message), file=sys.stderr)
     raise SystemExit(2)

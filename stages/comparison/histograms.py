@@ -8,6 +8,7 @@ import pyarrow.csv
 
 from server.drift.rows import CLASS
 from server.drift.table import Column, Columns
+from server.terminal import printable
 from stages.cli.output import whole
 
 BINS = 20
@@ -32,7 +33,9 @@ def _count_classes(*sides: Column) -> tuple[list[str], list[Column]]:
     texts = [side[side != None].astype(str) for side in sides]  # noqa: E711 - of each element
     names, places = np.unique(np.concatenate(texts), return_inverse=True)
     sides_places = np.split(places, [len(texts[0])])
-    return names.tolist(), [np.bincount(side, minlength=len(names)) for side in sides_places]
+    return [printable(name) for name in names.tolist()], [
+        np.bincount(side, minlength=len(names)) for side in sides_places
+    ]
 
 
 def _count_numbers(*sides: Column) -> tuple[list[float], list[Column]]:

@@ -10,6 +10,8 @@ from server.image.resize import Pixels
 
 FONT_SIZE, LINE, GAP = 12, 16, 12  # pixels
 
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 def write_sheet(
     path: Path, cells: Sequence[tuple[str, Sequence[Pixels]]], *, columns: int = 1, tile: int = 1
@@ -20,7 +22,7 @@ def write_sheet(
     that is wider than the images of its cell loses its beginning: the end of a path tells more.
     """
     font = ImageFont.load_default(FONT_SIZE)
-    captions = [caption.splitlines() for caption, _ in cells]
+    captions = [[_drawable(line, font) for line in caption.splitlines()] for caption, _ in cells]
     most = max(len(images) for _, images in cells)
     width = most * tile or ceil(max(font.getlength(line) for line in captions[0]))
     title = LINE * max(len(lines) for lines in captions)
@@ -40,3 +42,14 @@ def write_sheet(
             square = Image.fromarray(image).resize((tile, tile))
             sheet.paste(square, (left + place * tile, top + title))
     sheet.save(path, format="PNG")
+
+
+def _drawable(line: str, font: Font) -> str:
+    """Return a line with escapes for what the font lacks, which would all be the same box."""
+    box = _glyph("\U0010ffff", font)
+    lacking = {char for char in set(line) if not char.isascii() and _glyph(char, font) == box}
+    return "".join(ascii(char)[1:-1] if char in lacking else char for char in line)
+
+
+def _glyph(char: str, font: Font) -> bytes:
+    return bytes(font.getmask(char))

@@ -8,6 +8,7 @@ from PIL import Image
 from server.image.resize import Pixels
 from server.model.classifier import Classifier, Floats
 from server.model.occlusion import occlusion
+from server.terminal import printable
 from stages.answers.scores import Probabilities
 from stages.data.dataset import Split
 from stages.data.sheet import write_sheet
@@ -27,7 +28,8 @@ def mistakes_sheet(
     wrong = np.flatnonzero(predicted != split.labels)
     cells = []
     for index in wrong[np.argsort(-confidences[wrong], kind="stable")][:MOST]:
-        answer, truth = (split.classes[i] for i in (predicted[index], split.labels[index]))
+        classes = (split.classes[i] for i in (predicted[index], split.labels[index]))
+        answer, truth = map(printable, classes)
         pixels = split.images.take([index])[0]
         drops = occlusion(classifier.probabilities, pixels, int(predicted[index]))
         caption = f"said {answer} ({confidences[index]:.3f})\nis {truth}"

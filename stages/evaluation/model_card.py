@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.theme import Theme
 
 from server.model.metadata import Metadata
 from stages.answers.scores import NAMES
 from stages.cli.output import read_json
 from stages.data.dataset import SPLITS, Card
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, code, markdown_table
 
 FEW = 30  # test images, below which a class's or slice's figures say little
 UNKNOWN = "not stated"
@@ -42,7 +43,7 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
     """Return the card as Markdown."""
     size = metadata.image_size
     names = [name for name in NAMES if name in metrics]
-    scores = [(name, metrics[name], score_interval(metrics, name)) for name in names]
+    scores = [(MarkdownText(name), metrics[name], score_interval(metrics, name)) for name in names]
     tables = [
         markdown_table(("score", "value", "95 % interval"), scores),
         _scores(metrics, "class", ("images", "precision", "recall", "f1")),
@@ -55,12 +56,13 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
         for section, values in metadata.parameters.items()
         for name, value in values.items()
     ]
-    return f"""# Model card: {metadata.architecture}, {len(metadata.classes)} classes
+    return f"""# Model card: {code(metadata.architecture)}, {len(metadata.classes)} classes
 
 Written by `evaluate`; do not edit.
 
-Model `{metrics["model"]}`, {metadata.precision}, on images of {size} x {size} pixels \
-({metadata.resize_mode}, {metadata.resize_filter}). Classes: {", ".join(metadata.classes)}.
+Model `{metrics["model"]}`, {code(metadata.precision)}, on images of {size} x {size} pixels \
+({metadata.resize_mode}, {metadata.resize_filter}). Classes: \
+{", ".join(map(code, metadata.classes))}.
 
 ## Data
 
@@ -97,22 +99,25 @@ Accuracy on worse images, the mean of three severities: \
 
 def print_results(card: str) -> None:
     """Print what a model card says of how good it is, as a terminal shows Markdown."""
-    Console().print(Markdown(card.partition(RESULTS)[2].partition("\n## ")[0]))
+    console = Console(theme=Theme({"markdown.code": "none"}))  # the names of classes, mostly
+    console.print(Markdown(card.partition(RESULTS)[2].partition("\n## ")[0]))
 
 
-def score_interval(metrics: dict[str, Any], name: str) -> str:
+def score_interval(metrics: dict[str, Any], name: str) -> MarkdownText:
     """Return the bounds of a score in words; empty where there are none."""
     bounds = metrics.get("interval", {}).get(name)
-    return f"{bounds['low']:.3f} to {bounds['high']:.3f}" if bounds else ""
+    return MarkdownText(f"{bounds['low']:.3f} to {bounds['high']:.3f}" if bounds else "")
 
 
 def _data(metadata: Metadata, source: Source) -> Iterable[str]:
-    about, counts = source.about, source.counts
+    counts = source.counts
+    about = {name: code(text) for name, text in source.about.items()}
     yield (
-        f"* Source: `{source.name}`" + (f", {about['title']}" if "title" in about else "") + "\n"
-        f"* Licence: {about.get('licence', UNKNOWN)}\n"
+        f"* Source: {code(source.name)}"
+        + (f", {about['title']}" if "title" in about else "")
+        + f"\n* Licence: {about.get('licence', UNKNOWN)}\n"
         f"* To cite: {about.get('cite', UNKNOWN)}\n"
-        f"* Hash of what the model was trained and judged by: `{metadata.data_hash[:12]}`"
+        f"* Hash of what the model was trained and judged by: {code(metadata.data_hash[:12])}"
     )
     if not counts:
         yield "These images are not the ones that the model was made with."
@@ -146,9 +151,10 @@ def _limits(metrics: dict[str, Any]) -> Iterable[str]:
     for kind in ("class", "slice"):
         for name, scores in metrics.get(kind, {}).items():
             if scores["images"] < FEW:
-                yield f"* {kind} {name}: judged by {scores['images']} images, which says little."
+                images = scores["images"]
+                yield f"* {kind} {code(name)}: judged by {images} images, which says little."
     name, scores = min(metrics["class"].items(), key=lambda item: item[1]["recall"])
-    yield f"* Of class {name} it misses most: recall {scores['recall']:.3f}."
+    yield f"* Of class {code(name)} it misses most: recall {scores['recall']:.3f}."
     name, value = min(metrics["robustness"].items(), key=lambda item: item[1])
     yield f"* It bears {name} worst: accuracy {value:.3f} on such images."
     yield "* The test images are of the same source; elsewhere expect less, and watch drift."

@@ -122,11 +122,12 @@ def _body(architecture: str, weights: str, options: dict[str, Any]) -> Any:
     try:
         return timm.create_model(architecture, pretrained=weights == Weights.HUB, **options)
     except Exception as error:  # the hub's client raises many kinds
-        reason = str(error).split(".")[0] or type(error).__name__
-        if "drop_path_rate" in str(error):
+        text = " ".join(str(error).split())
+        reason = text.split(".")[0] or type(error).__name__
+        if "drop_path_rate" in text:
             raise UserError(f"train.drop_path: {architecture} has none; set it to 0") from None
         if weights != Weights.HUB:
-            raise UserError(f"train.architecture={architecture}: {error}") from None
+            raise UserError(f"train.architecture={architecture}: {text}") from None
         raise UserError(
             f"train.weights=hub: the weights of {architecture} cannot be had ({reason}); go online "
             "once, or set train.weights=none"

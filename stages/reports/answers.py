@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, code, markdown_table
 from stages.reports.paired_test import paired_test
 from stages.reports.revision import Revision
 
@@ -17,17 +17,17 @@ def compare_answers(base: Revision, head: Revision) -> Iterable[str]:
     """Yield the parts: one sentence, the paired test, changed answers, confusion matrices."""
     before, after = (revision.table(PREDICTIONS) for revision in (base, head))
     if after is None:
-        yield f"**{head.label} has no {PREDICTIONS}; run `dvc repro` and commit it.**"
+        yield f"**{code(head.label)} has no {PREDICTIONS}; run `dvc repro` and commit it.**"
         return
     if before is None:
-        yield f"**The first evaluation: {base.label} has none to compare with.**"
+        yield f"**The first evaluation: {code(base.label)} has none to compare with.**"
         yield _confusion(after, head.label)
         return
     both = before.merge(after, on=[KEY, "actual"], suffixes=("_before", "_after"))
     if both.empty:
         yield (
             f"**Another test set: of {len(after):,} images none is among the {len(before):,} of "
-            f"{base.label}, so scores stand side by side and no difference is tested.**"
+            f"{code(base.label)}, so scores stand side by side and no difference is tested.**"
         )
     else:
         yield from _compare_pairs(both, len(before), len(after))
@@ -56,8 +56,10 @@ def _compare_pairs(both: pd.DataFrame, before: int, after: int) -> Iterable[str]
             f"{after:,}."
         )
     columns = ("test images", "accuracy before", "after", "newly broken", "newly fixed")
-    figures = (f"{test.images:,}", test.before, test.after, test.broken, test.fixed)
-    yield markdown_table((*columns, "McNemar's p"), [(*figures, f"{test.p_value:.2g}")])
+    figures = (MarkdownText(f"{test.images:,}"), test.before, test.after, test.broken, test.fixed)
+    yield markdown_table(
+        (*columns, "McNemar's p"), [(*figures, MarkdownText(f"{test.p_value:.2g}"))]
+    )
     for name, chosen in (("Newly broken", was & ~now), ("Newly fixed", now & ~was)):
         yield _changed_answers(name, both[chosen])
 
@@ -79,4 +81,4 @@ def _confusion(rows: pd.DataFrame, label: str) -> str:
     names = sorted({*rows["actual"], *rows["predicted"]})
     counts = pd.crosstab(rows["actual"], rows["predicted"])
     counts = counts.reindex(index=names, columns=names, fill_value=0)
-    return markdown_table((f"{label}: is \\ said", *names), counts.itertuples())
+    return markdown_table((f"{code(label)}: is \\ said", *map(code, names)), counts.itertuples())

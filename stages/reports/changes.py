@@ -1,8 +1,10 @@
 """Two revisions' parameters, metrics, data and losses compared, as Markdown."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, code, markdown_table
 from stages.evaluation.model_card import score_interval
 from stages.reports.revision import Revision, diff
 
@@ -10,6 +12,7 @@ SAME = "None changed."
 MOST = 200  # rows of a table: a comment holds 65,536 characters
 SCORES = "metrics/evaluate.json"
 OF_DATA = ("metrics/prepare.json", "metrics/drift.json")
+BOUND = re.compile(r"(^|\.)interval\.\w+\.(low|high)$")  # of an interval; a class may be called so
 CURVES = "plots/train/plots/metrics/{}/loss.tsv"
 COLOURS = ("blue", "orange")  # before, after
 CHART = """{heading} by epoch: {names}.
@@ -28,18 +31,22 @@ xychart-beta
 {lines}
 ```"""
 
+Row = tuple[str, Any, Any]  # cells: what, before, after
+
 
 def changed_parameters(base: Revision, head: Revision) -> str:
     """Return a table of parameters that differ."""
     changed = diff("params", base, head).get("params.yaml", {})
-    return _table("parameter", [(f"`{name}`", *values) for name, values in sorted(changed.items())])
+    return _table(
+        "parameter", [(name, *map(_value, values)) for name, values in sorted(changed.items())]
+    )
 
 
 def changed_metrics(base: Revision, head: Revision) -> str:
     """Return a table of scores with their intervals, and one of all other metrics that differ."""
     before, after = base.json(SCORES), head.json(SCORES)
     names = [name for name in after.get("interval", {}) if name in after]
-    scores = [(name, _score(before, name), _score(after, name)) for name in names]
+    scores = [(MarkdownText(name), _score(before, name), _score(after, name)) for name in names]
     parts = [_table("on test", scores)] if scores else []
     rows = _metrics(base, head, of_data=False)
     if rows:
@@ -73,7 +80,7 @@ def _chart(title: str, curves: dict[str, list[float]]) -> str:
     colours = zip(curves, COLOURS, strict=False)
     return CHART.format(
         heading=title.capitalize(),
-        names=" and ".join(f"{label} ({colour})" for label, colour in colours),
+        names=" and ".join(f"{code(label)} ({colour})" for label, colour in colours),
         title=title,
         epochs=max(2, *map(len, curves.values())),
         low=min(values),
@@ -82,23 +89,30 @@ def _chart(title: str, curves: dict[str, list[float]]) -> str:
     )
 
 
-def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[tuple[str, str, str]]:
+def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[Row]:
     """Return the rows of metrics that differ, without bounds of intervals."""
     return [
-        (f"`{file.removeprefix('metrics/').removesuffix('.json')}.{name}`", *values)
+        (f"{file.removeprefix('metrics/').removesuffix('.json')}.{name}", *map(_value, values))
         for file, changed in sorted(diff("metrics", base, head).items())
         if (file in OF_DATA) == of_data
         for name, values in sorted(changed.items())
-        if of_data or "interval" not in name
+        if of_data or not BOUND.search(name)
     ]
 
 
-def _table(what: str, rows: list[tuple[str, str, str]]) -> str:
+def _table(what: str, rows: Sequence[Row]) -> str:
     return markdown_table((what, "before", "after"), rows) if rows else SAME
 
 
-def _score(metrics: dict[str, Any], name: str) -> str:
+def _value(value: Any) -> Any:
+    """Return a parameter or metric as a cell of a table."""
+    if value is None:
+        return MarkdownText("-")
+    return MarkdownText(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _score(metrics: dict[str, Any], name: str) -> MarkdownText:
     if name not in metrics:
-        return "-"
+        return MarkdownText("-")
     interval = score_interval(metrics, name)
-    return f"{metrics[name]:.3f}" + (f" ({interval})" if interval else "")
+    return MarkdownText(f"{metrics[name]:.3f}" + (f" ({interval})" if interval else ""))

@@ -14,9 +14,11 @@ from typer import Option
 from server.errors import UserError
 from stages.cli.command import run
 from stages.cli.output import read_json
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, code, markdown_table
 
 LABEL = "drift"
+MOST, LONGEST = 50, 500  # notes, characters of each; an issue holds 65,536
+LINE = "\n"
 
 
 def main(
@@ -26,23 +28,27 @@ def main(
     drift = read_json(metrics, stage="drift")
     if drift["alarm"]:
         drifted = [name for name, column in drift["columns"].items() if column["drifted"]]
-        _open_or_update(f"Drift: {', '.join(drifted)}", _text(drift, os.environ.get("RUN_URL", "")))
+        _open_or_update(
+            f"Drift: {', '.join(drifted)}", issue_text(drift, os.environ.get("RUN_URL", ""))
+        )
     print(f"alarm={str(drift['alarm']).lower()}")
 
 
-def _text(drift: dict[str, Any], run_url: str) -> str:
+def issue_text(drift: dict[str, Any], run_url: str) -> str:
     """Say in Markdown what was judged, how, and what to do."""
     rows = [
         (
-            f"**{name}**" if column["drifted"] else name,
+            MarkdownText(f"**{code(name)}**") if column["drifted"] else name,
             column["test"],
-            f"{column['statistic']:.4g}",
-            f"{column['threshold']:.4g}",
-            "drifted" if column["drifted"] else "as before",
+            MarkdownText(f"{column['statistic']:.4g}"),
+            MarkdownText(f"{column['threshold']:.4g}"),
+            MarkdownText("drifted" if column["drifted"] else "as before"),
         )
         for name, column in drift["columns"].items()
     ]
-    notes = "\n".join(f"* {note}" for note in drift["notes"])
+    notes = [f"* {code(note[:LONGEST])}" for note in drift["notes"][:MOST]]
+    if len(drift["notes"]) > MOST:
+        notes.append(f"* and {len(drift['notes']) - MOST:,} more, in metrics/drift.json")
     span = f", from {drift['from']} to {drift['to']}," if "from" in drift else ""
     return f"""{drift["judged_rows"]:,} images of {drift["current_rows"]:,} rows{span} were \
 judged against {drift["reference_rows"]:,} of validation. \
@@ -50,7 +56,7 @@ Without a change {drift["false_alarm_rate"]:.0%} of such runs alarm.
 
 {markdown_table(("column", "test", "statistic", "limit", ""), rows)}
 
-{notes}
+{LINE.join(notes)}
 
 {f"The report is an artifact of {run_url}." if run_url else ""}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import vl_convert
 
 from server.errors import UserError
+from stages.evaluation.markdown import code
 from stages.reports.revision import Revision, dvc
 
 SCALE = 1.5  # pixels of a PNG to one of the plot
@@ -18,7 +19,7 @@ def draw_plots(base: Revision, head: Revision, folder: Path) -> str:
     try:
         text = dvc("plots", "diff", base, head, "--out", str(folder / ".images"))
     except UserError as error:  # say, a template that one of them had and the workspace has not
-        return f"As PNG and SVG beside this report: none ({error})."
+        return f"As PNG and SVG beside this report: none ({code(error)})."
     plots, names = json.loads(text or "{}"), []
     for title, renderers in plots.get("data", plots).items():
         for content in (each["content"] for each in renderers if each["type"] == "vega"):

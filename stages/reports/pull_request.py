@@ -13,6 +13,7 @@ from typer import Option
 
 from stages.cli.command import run
 from stages.cli.output import whole
+from stages.evaluation.markdown import code
 from stages.reports.answers import compare_answers
 from stages.reports.changes import changed_data, changed_metrics, changed_parameters, loss_charts
 from stages.reports.plots import draw_plots
@@ -34,7 +35,7 @@ def main(
         # one core draws, the other compares
         drawing = pool.submit(draw_plots, before, after, folder)
         parts = [
-            f"# {before.label} → {after.label}",
+            f"# {code(before.label)} → {code(after.label)}",
             *compare_answers(before, after),
             "## Parameters",
             changed_parameters(before, after),

@@ -54,22 +54,17 @@ class Revision:
         if data is None:
             return None
         separator = "\t" if path.endswith(".tsv") else ","
-        return pd.read_csv(io.BytesIO(data), sep=separator, keep_default_na=False)
+        # a class may be called 007, or nan
+        return pd.read_csv(io.BytesIO(data), sep=separator, keep_default_na=False, dtype=str)
 
 
-def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, tuple[str, str]]]:
+def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, tuple[Any, Any]]]:
     """Return what DVC says has changed of `params` or `metrics`: file, name, old and new."""
     files = json.loads(dvc(kind, "diff", base, head) or "{}")
     return {
-        file: {name: (_text(of.get("old")), _text(of.get("new"))) for name, of in changed.items()}
+        file: {name: (of.get("old"), of.get("new")) for name, of in changed.items()}
         for file, changed in files.items()
     }
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def dvc(kind: str, command: str, base: Revision, head: Revision, *words: str) -> str:

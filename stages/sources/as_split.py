@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from server.errors import UserError
 from server.model.classifier import Classifier
+from server.terminal import printable
 from stages.data.dataset import Split, used_samples
 from stages.sources.folders import GroupBy, all_files, find, visible
 from stages.sources.reading import UNREADABLE, read_all
@@ -44,7 +45,7 @@ def _labelled(source: Path, classes: list[str]) -> list[SourceFile]:
     files = [file for file in files if not file.reason]
     if test := [file for file in files if file.split == "test"]:
         files = test
-        print(f"evaluate: of {source} its test split", flush=True)
+        print(f"evaluate: of {printable(str(source))} its test split", flush=True)
     foreign = sorted({file.label for file in files} - set(classes))
     if foreign:
         raise UserError(

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import UserError
+from server.terminal import printable
 from stages.sources.descriptor import packaged
+from stages.sources.names import check_names, check_path
 from stages.sources.source_file import SourceFile
 
 FEWEST_CLASSES = 2
@@ -37,6 +39,7 @@ def find(
 
     option: what the user named the source by, for complaints.
     """
+    check_path(str(source))
     manifest = next((source / name for name in MANIFESTS if (source / name).is_file()), None)
     if manifest:
         files = list(_listed(source, manifest))
@@ -49,6 +52,7 @@ def find(
             f"{option}={source}: not there; give a folder with a folder of images a class "
             "(`dvc add` it first) or a descriptor such as data/solar-cells.yaml"
         )
+    check_names(files)
     classes = sorted({file.label for file in files if not file.reason})
     if len(classes) < FEWEST_CLASSES:
         raise UserError(
@@ -65,6 +69,7 @@ def all_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file in `folder`, however deep, and its path there with forward slashes."""
     for file in sorted(folder.rglob("*")):
         if not file.is_dir():
+            check_path(str(file))
             yield file, file.relative_to(folder).as_posix()
 
 
@@ -91,7 +96,8 @@ def _in_class_folders(source: Path) -> Iterator[SourceFile]:
         if folder.name.lower() in SPLIT_NAMES and _class_folders(folder)
     }
     if "train" in splits.values():
-        print(f"prepare: {source} is already split: {', '.join(sorted(splits))}", flush=True)
+        names = ", ".join(sorted(splits))
+        print(f"prepare: {printable(str(source))} is already split: {names}", flush=True)
     else:
         splits = {}
     tops = [source / name for name in splits] or [source]
@@ -127,6 +133,7 @@ def _listed(source: Path, manifest: Path) -> Iterator[SourceFile]:
             raise UserError(
                 f"{manifest}: row {number}: no split is called {split}; use train, val, test"
             )
+        check_path(path)
         paths.add(path)
         yield SourceFile(
             file=str(source / path),
@@ -149,9 +156,11 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
         if manifest.suffix == ".csv":
             types = dict.fromkeys(COLUMNS, pa.string())
             text = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
-            table = csv.read_csv(manifest, convert_options=text)
+            lines = csv.ParseOptions(newlines_in_values=True)  # a name may have one
+            table = csv.read_csv(manifest, parse_options=lines, convert_options=text)
         else:
             table = parquet.read_table(manifest)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{manifest}: cannot be read ({error})") from None
+        text = " ".join(str(error).split())
+        raise UserError(f"{manifest}: cannot be read ({text})") from None
     return list(table.to_pylist())

@@ -13,6 +13,8 @@ from stages.sources.reading import same_pixels
 from stages.splits.candidates import Candidate, Candidates
 from stages.splits.near_duplicates import close_hashes, confirmed, groups
 
+FORMULA = ("=", "+", "-", "@")
+
 
 class Conflict(NamedTuple):
     """Two files that show the same, or nearly, under two labels; correlation 1: equal pixels."""
@@ -75,10 +77,18 @@ def write_conflicts(conflicts: list[Conflict], path: Path) -> None:
     pairs = sorted(conflicts, key=lambda pair: (-pair.correlation, pair.first.source.path))
     columns = {
         "correlation": [round(pair.correlation, 4) for pair in pairs],
-        "path": [pair.first.source.path for pair in pairs],
-        "class": [pair.first.source.label for pair in pairs],
-        "other_path": [pair.second.source.path for pair in pairs],
-        "other_class": [pair.second.source.label for pair in pairs],
+        "path": [_cell(pair.first.source.path) for pair in pairs],
+        "class": [_cell(pair.first.source.label) for pair in pairs],
+        "other_path": [_cell(pair.second.source.path) for pair in pairs],
+        "other_class": [_cell(pair.second.source.label) for pair in pairs],
     }
     with whole(path) as draft:
         pyarrow.csv.write_csv(pa.table(columns), draft)
+
+
+def _cell(text: str) -> str:
+    """Return text that a spreadsheet takes for no formula (OWASP, "CSV Injection").
+
+    This table is for people; those that programs read hold names as they are.
+    """
+    return f"'{text}" if text.startswith(FORMULA) else text

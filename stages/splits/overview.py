@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
+from server.terminal import printable
 from stages.cli.output import whole
 from stages.data.dataset import SPLITS, USED, Dataset, used_samples
 
@@ -65,7 +67,7 @@ def print_summary(counts: dict[str, Any]) -> None:
     columns = [Column("class"), *(Column(split, justify="right") for split in SPLITS)]
     table = Table(*columns, title=f"{counts['used']:,} of {counts['found']:,} files used")
     for name in counts["train"]:
-        table.add_row(name, *(f"{counts[split][name]:,}" for split in SPLITS))
+        table.add_row(Text(printable(name)), *(f"{counts[split][name]:,}" for split in SPLITS))
     table.add_section()
     table.add_row("all", *(f"{sum(counts[split].values()):,}" for split in SPLITS))
     console = Console(highlight=False)

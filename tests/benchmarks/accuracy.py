@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import vl_convert
 
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, markdown_table
 from tests.benchmarks.leakage import judge, most_accurate, near_duplicates
 from tests.kit.stage import ROOT
 
@@ -110,7 +110,8 @@ def summary(done: list[dict[str, str]]) -> str:
     for (recipe, protocol), some in found.items():
         scores = [_spread([float(row[name]) for row in some if row[name]]) for name in SCORES]
         minutes = statistics.mean(float(row["seconds"]) for row in some) / 60
-        lines.append((recipe, protocol, str(len(some)), *scores, f"{minutes:.0f}"))
+        cells = (recipe, protocol, str(len(some)), *scores, f"{minutes:.0f}")
+        lines.append([MarkdownText(cell) for cell in cells])
     head = ("recipe", "split", "draws", "accuracy", "balanced accuracy", "ROC-AUC")
     return markdown_table(
         (*head, "by threshold", "images with a twin in train or val", "minutes"), lines

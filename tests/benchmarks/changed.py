@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image, ImageEnhance, ImageFilter
 
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, markdown_table
 from stages.sources.folders import find
 from tests.benchmarks.drift import command
 from tests.kit.stage import PARAMS, ROOT
@@ -61,7 +61,7 @@ def row(name: str, columns: dict[str, Any], value: str = "statistic") -> tuple[s
         number = f"{columns[column][value]:.2g}" if column in columns else ""
         bold = value == "statistic" and number and columns[column]["drifted"]
         cells.append(f"**{number}**" if bold else number)
-    return (name, *cells)
+    return tuple(map(MarkdownText, (name, *cells)))
 
 
 def main() -> None:

@@ -38,8 +38,7 @@ def git(folder: Path, *words: str) -> str:
 
 def add_page(folder: Path) -> None:
     """Add what `make install` puts beside the packages: the page that `dvc plots` fills."""
-    (folder / ".venv").mkdir()
-    shutil.copy(ROOT / ".venv/plots.html", folder / ".venv/plots.html")
+    call(folder, sys.executable, "-m", "stages.reports.plots_page", ".venv/plots.html")
 
 
 def make_origin(folder: Path) -> Path:

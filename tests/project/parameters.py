@@ -12,7 +12,7 @@ from typing import get_args, get_type_hints
 from typer.models import OptionInfo
 
 from stages.cli.command import comments
-from stages.evaluation.markdown import markdown_table
+from stages.evaluation.markdown import MarkdownText, markdown_table
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 DOCUMENT = ROOT / "stages/README.md"
@@ -31,7 +31,12 @@ def parameters() -> str:
     """Return the table."""
     said = comments((ROOT / "params.yaml").read_text())
     rows = [
-        (f"`{section}.{name}`", f"`{shown}`", values(section, name), said[section, name])
+        (
+            f"{section}.{name}",
+            str(shown),
+            MarkdownText(values(section, name)),
+            MarkdownText(said[section, name]),
+        )
         for section, defaults in PARAMS.items()
         for name, default in defaults.items()
         for shown in [str(default).lower() if isinstance(default, bool) else default]

@@ -59,7 +59,8 @@ def test_the_steps_of_the_experiment_run_on_a_changed_branch(
     folder = Path(shutil.copytree(finished, tmp_path / "clone", symlinks=True))
     git(folder, "add", "-A", "metrics", "plots", "dvc.lock")
     git(folder, "commit", "-qm", "base")
-    git(folder, "branch", "base")
+    branch = "base;touch$IFS.pwned"  # git allows it
+    git(folder, "branch", branch)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("rate: 0.05", "rate: 0.2"))
     git(folder, "commit", "-qam", "change")
@@ -72,7 +73,7 @@ def test_the_steps_of_the_experiment_run_on_a_changed_branch(
     environment = {
         **ENVIRONMENT,
         "PATH": f"{tmp_path / 'bin'}:{ENVIRONMENT['PATH']}",
-        "BASE": "base",
+        "BASE": branch,
         "NUMBER": "7",
         "SAID": str(tmp_path / "said"),
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
@@ -89,7 +90,8 @@ def test_the_steps_of_the_experiment_run_on_a_changed_branch(
             )
             assert done.returncode == 0, (step, done.stdout, done.stderr)
     report = (folder / "data/reports/pull-request/report.md").read_text()
-    assert report.startswith("# base (")
+    assert report.startswith(f"# `{branch} (")
+    assert not (folder / ".pwned").exists()
     assert "| `drift.false_alarm_rate` | 0.05 | 0.2 |" in report
     assert (tmp_path / "summary.md").read_text() == report
     assert (tmp_path / "said").exists() == ours

@@ -155,15 +155,15 @@ def test_the_model_card_says_where_it_comes_from_and_what_it_is_worth(evaluated:
     card = (evaluated / "model_card.md").read_text()
     found = figures(evaluated)
     for said in (
-        "# Model card: test_resnet, 3 classes",
+        "# Model card: `test_resnet`, 3 classes",
         "* Licence: not stated",
-        "| disc | ",
+        "| `disc` | ",
         f"{found['accuracy']:.3f}",
         f"{found['interval']['roc_auc']['low']:.3f} to",
         "72 of 72 files used; left out: none",
-        "| train.lr | 0.01 |",
-        "| torch | ",
-        "class disc: judged by ",  # fewer than 30
+        "| `train.lr` | `0.01` |",
+        "| `torch` | ",
+        "class `disc`: judged by ",  # fewer than 30
     ):
         assert said in card
 
@@ -201,7 +201,7 @@ def test_slices_are_scored_apart(
     assert {name: found["north"][name] for name in expected} == pytest.approx(expected, abs=1e-6)
     assert found["south"]["images"] == len(test) - len(wide)
     assert "north" in capsys.readouterr().out
-    assert "| north | " in (tmp_path / "model_card.md").read_text()
+    assert "| `north` | " in (tmp_path / "model_card.md").read_text()
 
 
 def test_speed_is_printed_and_in_no_output(

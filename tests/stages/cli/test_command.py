@@ -31,10 +31,10 @@ def test_options_are_known_as_dvc_writes_them(capsys: pytest.CaptureFixture[str]
 
 def test_a_mistake_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
-        raise UserError("data/cars:\nnot there")
+        raise UserError("data/two  cars\n\x1b[31m: not there")
 
     assert call(main) == 2
-    assert capsys.readouterr().err == "error: data/cars: not there\n"
+    assert capsys.readouterr().err == "error: data/two  cars\\n\\x1b[31m: not there\n"
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -68,3 +68,15 @@ def test_a_disk_that_cannot_be_written_is_one_line(
 
     assert call(main) == 2
     assert capsys.readouterr().err.startswith(f"error: data/prepared: {os.strerror(number)}; make")
+
+
+def test_help_shows_a_comment_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(*, name: Annotated[str, Option()]) -> None:
+        pass
+
+    Path("params.yaml").write_text("part:\n  # [red] w[/]h, 0 to [1]\n  name: a\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["stage", "--help"])
+        with pytest.raises(SystemExit):
+            run(main, section="part")
+    assert "[red] w[/]h, 0 to [1]" in capsys.readouterr().out

@@ -37,6 +37,15 @@ def test_a_long_line_keeps_its_end_and_stays_in_its_cell(tmp_path: Path) -> None
     assert (caption[:, -GAP - 35 :] == pictures[1][: GAP + LINE, -GAP - 35 :]).all()
 
 
+def test_letters_that_the_font_lacks_do_not_make_two_names_one(tmp_path: Path) -> None:
+    sheets = []
+    for name in ("\u732b", "\u72d7", "\\u72d7"):
+        write_sheet(tmp_path / "a.png", [(f"Citro\xebn {name}", [])])
+        sheets.append((tmp_path / "a.png").read_bytes())
+    cat, dog, escaped = sheets
+    assert cat != dog == escaped
+
+
 def test_words_alone_make_a_sheet_as_wide_as_they_are(tmp_path: Path) -> None:
     write_sheet(tmp_path / "a.png", [("nothing to show", [])])
     with Image.open(tmp_path / "a.png") as sheet:

@@ -68,7 +68,7 @@ def test_an_alarm_opens_an_issue_that_says_what_and_how(
     span = "from 2026-11-23T00:00:00.000+00:00 to 2026-11-24T12:00:00.000+00:00"
     for part in ("10,000 images of 12,000 rows", span, "385", "5%", "3 torn lines", "/run/1"):
         assert part in text
-    assert "**brightness**" in text
+    assert "**`brightness`**" in text
     assert capsys.readouterr().out == "alarm=true\n"
 
 

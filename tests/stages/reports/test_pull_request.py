@@ -70,7 +70,7 @@ def test_a_changed_parameter_is_reported_with_all_that_it_did(repository: Path) 
     assert "Newly broken: " in said
     assert said.count("```mermaid") == 2
     assert said.count("  line [") == 4
-    assert re.search(r"main \([0-9a-f]{7,}\): is \\ said", said)
+    assert re.search(r"`main \([0-9a-f]{7,}\)`: is \\ said", said)
     assert "`export.temperature`" in said
     folder = repository / "data/reports/pull-request"
     names = {file.stem for file in folder.glob("*.png")}
@@ -90,7 +90,7 @@ def test_the_same_revision_twice_has_no_difference(repository: Path) -> None:
 
 def test_a_first_run_says_that_there_is_nothing_to_compare_with(repository: Path) -> None:
     said = report(repository, "empty", "main")
-    assert "**The first evaluation: empty (" in said
+    assert "**The first evaluation: `empty (" in said
     assert said.count("  line [") == 2
     assert "| accuracy | - | 0." in said
 
@@ -110,7 +110,7 @@ def test_the_files_as_they_are_can_be_judged_before_a_commit(
     change(folder, "params.yaml", "lr: 0.0001", "lr: 0.5")
     said = report(folder, "HEAD", "workspace")
     assert "| `train.lr` | 0.0001 | 0.5 |" in said
-    assert "→ workspace" in said
+    assert "→ `workspace`" in said
 
 
 def test_plots_that_cannot_be_drawn_are_no_reason_to_say_nothing(
@@ -121,7 +121,7 @@ def test_plots_that_cannot_be_drawn_are_no_reason_to_say_nothing(
     change(folder, "dvc.yaml", "template: diagonal", "template: line")
     git(folder, "commit", "-qam", "rename a template")
     said = report(folder, "main", "HEAD")
-    assert "beside this report: none (dvc plots diff: ERROR: " in said
+    assert "beside this report: none (`dvc plots diff: ERROR: " in said
     assert "McNemar's p" in said
 
 
