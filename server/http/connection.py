@@ -26,9 +26,9 @@ class Connection(HttpToolsProtocol):
     """Gives the head of a request `header_timeout` seconds, the rest of it `body_timeout` more.
 
     uvicorn alone waits for ever, and bounds neither the head nor how many connect. Requests are
-    read one at a time: what follows waits, and nothing more is read, until it is answered. What is refused here has reached no route. The application itself answers
-    a late body (`server.http.body_limit`): here its connection is closed if it goes on sending
-    after that.
+    read one at a time: while one waits for its answer, nothing more is read. What is refused here
+    has reached no route. The application itself answers a late body (`server.http.body_limit`):
+    here its connection is closed if it goes on sending after that.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
