@@ -1,6 +1,7 @@
 """`python -m server`: load the model and listen."""
 
 import os
+import signal
 import sys
 
 from server.errors import UserError
@@ -28,6 +29,7 @@ def main() -> int:
     from server.telemetry.logs import configure
 
     configure()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the listener notes it
     try:
         settings = Settings.read(os.environ)
         classifier = Classifier(
@@ -36,6 +38,7 @@ def main() -> int:
             threads=settings.threads,
             graphs=settings.cuda_graphs,
         )
+        listener = Listener(create_app(classifier, settings), settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -43,7 +46,7 @@ def main() -> int:
     for complaint in unknown_settings(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
-    Listener(create_app(classifier, settings), settings).run()
+    listener.listen()
     return 0
 
 
