@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.http.connection import Connection
-from server.http.sockets import bound_sockets, url
+from server.http.sockets import listening_sockets, url
 from server.settings import Settings
 
 GRACE = 5  # seconds in which accepted requests may still finish
@@ -30,7 +30,7 @@ class Listener(uvicorn.Server):
     def __init__(self, app: Starlette, settings: Settings) -> None:
         self.health = app.state.health
         self.drain = settings.drain
-        self.sockets = bound_sockets(settings.host, settings.port)
+        self.sockets = listening_sockets(settings.host, settings.port)
         _allow_sockets(settings.connections)
         config = uvicorn.Config(
             app,

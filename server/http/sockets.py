@@ -2,7 +2,6 @@
 
 import errno
 import socket
-from contextlib import ExitStack
 
 from server.errors import UserError
 
@@ -15,8 +14,8 @@ CURES = {
 }
 
 
-def bound_sockets(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that are bound to `host`, an address or a name, all at one port.
+def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen at `host`, an address or a name, all at one port.
 
     `::` takes IPv4, too. An address of a name is left out where this machine has no such family.
     Raises `UserError`.
@@ -31,25 +30,26 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
     except (OSError, UnicodeError):
         cure = "give an address of this machine, or 0.0.0.0 for all"
         raise UserError(f"SERVER_HOST={host}: no such address or name; {cure}") from None
+    addresses = dict.fromkeys((family, address) for family, *_, address in found)
     bound: list[socket.socket] = []
-    error = OSError()
-    with ExitStack() as failed:
-        for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+    missing = OSError()
+    try:
+        for family, (name, _, *rest) in addresses:
+            same = bound[0].getsockname()[1] if bound else port  # the one that 0 has come to
             try:
-                one = failed.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                _bind(one, (address[0], bound[0].getsockname()[1] if bound else port, *address[2:]))
-            except OSError as refused:
-                if refused.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    bound, error = [], refused
-                    break
-                error = refused
-            else:
-                bound.append(one)
-        if bound:
-            failed.pop_all()
-            return bound
-    message = CURES.get(error.errno or 0, f"SERVER_HOST={{host}}: {error.strerror}")
-    raise UserError(message.format(host=host, port=port))
+                bound.append(_listening(family, (name, same, *rest), both=len(addresses) == 1))
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+        if not bound:
+            raise missing
+    except OSError as error:
+        for one in bound:
+            one.close()
+        message = CURES.get(error.errno or 0, f"SERVER_HOST={{host}}: {error.strerror}")
+        raise UserError(message.format(host=host, port=port)) from None
+    return bound
 
 
 def url(bound: socket.socket) -> str:
@@ -58,8 +58,22 @@ def url(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if bound.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
-def _bind(one: socket.socket, address: tuple[str | int, ...]) -> None:
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if one.family == socket.AF_INET6:
-        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
-    one.bind(address)
+def _listening(
+    family: socket.AddressFamily, address: tuple[str | int, ...], *, both: bool
+) -> socket.socket:
+    """Listen at `address`; where it is all of IPv6, at all of IPv4, too, if `both`.
+
+    It listens already: two that only bind may have the same port.
+    """
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            apart = not (both and address[0] == "::")
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, apart)
+        one.bind(address)
+        one.listen()
+    except OSError:
+        one.close()
+        raise
+    return one
