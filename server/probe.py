@@ -25,7 +25,7 @@ def main() -> int:
         try:
             status, answer = _ask(address, int(port))
         except (OSError, HTTPException, ValueError) as error:
-            problem = problem or f"nobody answers at {address}, port {port}: {error}"
+            problem = problem or f"nobody answers on port {port} of {address}: {error}"
         else:
             print(answer)
             return int(status != 200)  # noqa: PLR2004
