@@ -16,9 +16,7 @@ def main() -> int:
     host = (os.environ.get("SERVER_HOST") or "127.0.0.1").removeprefix("[").removesuffix("]")
     port = os.environ.get("SERVER_PORT") or "8000"
     if not port.isdecimal() or port == "0":
-        print(
-            f"SERVER_PORT={port}: nobody can tell where that is; set the port that is listened on"
-        )
+        print(f"SERVER_PORT={port}: that may be any; set the port to listen on")
         return 1
     problem = ""
     for address in LOOPBACK.get(host, (host,)):
