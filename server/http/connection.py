@@ -15,8 +15,8 @@ from server.http.refusal import refusal
 MAX_HEAD = 32_768  # bytes of request line and headers; of what frames a chunked body, beyond
 PER_BYTE = 8  # so many for each byte of its content
 LINGER = 1.0  # seconds more for a body whose refusal has been sent
-PIECE = 1024  # bytes of a chunked body that are read at once; each may be a chunk of its own
-TURN = 4  # pieces that are read before other connections have their turn
+TURN = 8192  # bytes that are read before other connections have theirs; a chunk may have one
+COST = 64  # so many more does a piece count that is read by itself
 MAPPED = "::ffff:"  # an IPv4 address, as a socket for both families gives it
 
 log = structlog.get_logger()
@@ -27,8 +27,8 @@ class Connection(HttpToolsProtocol):
 
     uvicorn alone waits for ever, and bounds neither the head nor how many connect. Requests are
     read one at a time: while one waits for its answer, nothing more is read. What is refused here
-    has reached no route. The application itself answers a late body (`server.http.body_limit`):
-    here its connection is closed if it goes on sending after that.
+    has reached no route. A late body is the application's (`server.http.body_limit`): here its
+    connection is closed if it goes on after that.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,25 +64,25 @@ class Connection(HttpToolsProtocol):
         if self._awaited == "nothing":
             return
         self._framing.add(data)
-        if not self._answering():
-            self._unset_keepalive_if_required()
-            if self._timer is None:
-                self._set_timer(self.settings.header_timeout)
         self._proceed()
 
     def _proceed(self) -> None:
         """Read the request that is the next, a turn of it."""
-        for _ in range(TURN):
+        left = TURN
+        while left > 0:
             if self.transport.is_closing() or self._awaited == "nothing":
                 return
             if self._answering():
                 break
-            most = PIECE if self._awaited == "body" else MAX_HEAD + 1 - self._head
+            most = TURN if self._awaited == "body" else MAX_HEAD + 1 - self._head
             piece = self._framing.take(most)
             if not piece:
                 self.flow.hold(held=False)
                 return
+            left -= len(piece) + COST
             self._unset_keepalive_if_required()
+            if self._timer is None:
+                self._set_timer(self.settings.header_timeout)
             self._feed(piece)
             self._check_size(len(piece))
         else:
@@ -112,8 +112,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count a head."""
         super().on_message_begin()
-        self._awaited = "head"
-        self._head = 0
+        self._awaited, self._head = "head", 0
         self._set_timer(self.settings.header_timeout)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -129,8 +128,7 @@ class Connection(HttpToolsProtocol):
             raise ValueError(problem)  # stops the parser
         self.expect_100_continue = self.expect_100_continue and version != "1.0"
         super().on_headers_complete()
-        self._awaited = "body"
-        self._overhead = 0
+        self._awaited, self._overhead = "body", 0
         self._framing.length = content_length(self.headers)
         self._set_timer(self.settings.body_timeout + LINGER)
 
@@ -181,8 +179,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Answer without the application, unless it has begun to, and hang up.
 
-        What the client still sends is thrown away for a while: bytes that nobody has read would
-        make the system take back the answer.
+        What still comes is read for a while: the system takes back answers beside unread bytes.
         """
         if self.transport.is_closing() or self._awaited == "nothing":
             return

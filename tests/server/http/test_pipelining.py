@@ -134,6 +134,13 @@ def test_a_body_that_looks_like_ends_of_bodies_is_one(live: Live) -> None:
     assert statuses(exchange(live, fixed + CLASSES)) == [400, 200]
 
 
+def test_empty_lines_after_a_request_keep_nothing_open(live: Live) -> None:
+    for lines in (b"\r", b"\r\n", b"\r\n\r\n"):
+        start = time.perf_counter()
+        assert statuses(exchange(live, ALIVE + lines)) == [200]
+        assert time.perf_counter() - start < 5
+
+
 @contextmanager
 def flood(live: Live, clients: int) -> Iterator[None]:
     """Clients who pipeline without end."""
