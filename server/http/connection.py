@@ -44,7 +44,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, or hang up on one too many."""
         super().connection_made(transport)
-        self.flow = Flow(transport)
+        self.flow = Flow(transport, self.settings.body_timeout)
         if self.client:
             self.client = (self.client[0].removeprefix(MAPPED), self.client[1])
         if len(self.connections) > self.settings.connections:
