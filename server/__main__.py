@@ -1,6 +1,7 @@
 """`python -m server`: load the model and listen."""
 
 import os
+import signal
 import sys
 
 from server.errors import UserError
@@ -22,6 +23,7 @@ def main() -> int:
     from server.telemetry.logs import configure
 
     configure()  # from here on nothing that is said on stderr can stop or end the process
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the listener notes it
     import structlog
 
     from server.app import create_app
@@ -37,6 +39,7 @@ def main() -> int:
             threads=settings.threads,
             graphs=settings.cuda_graphs,
         )
+        listener = Listener(create_app(classifier, settings), settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -44,7 +47,7 @@ def main() -> int:
     for complaint in unknown_settings(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
-    Listener(create_app(classifier, settings), settings).run()
+    listener.listen()
     return 0
 
 

@@ -18,8 +18,14 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Re
     """
     task = asyncio.current_task()
     assert task is not None
+    waiting = True
+
+    def stop(over: asyncio.Future[Any]) -> None:
+        if waiting and not over.cancelled():  # or the work has ended in the same moment
+            task.cancel()
+
     gone = asyncio.ensure_future(request.receive())
-    gone.add_done_callback(lambda over: None if over.cancelled() else task.cancel())
+    gone.add_done_callback(stop)
     try:
         return await work
     except asyncio.CancelledError:
@@ -27,4 +33,5 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Re
             raise ClientGone from None
         raise
     finally:
+        waiting = False
         gone.cancel()

@@ -1,11 +1,15 @@
 """Clients who leave: in the head, in the body, while they wait, while they are answered."""
 
+import asyncio
 import socket
 import struct
 import time
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from server.http.disconnect import unless_gone
 from tests.kit.drawing import photograph
 from tests.kit.live import Live
 
@@ -42,6 +46,27 @@ def test_a_client_who_leaves_hurts_nobody(live: Live, sent: bytes, seen: bool, r
     assert not [line for line in live.logged() if line["level"] in ("error", "critical")]
     assert live.client.post("/predict", content=IMAGE).status_code == 200
     assert live.client.get("/health").json()["queue"]["images"] == 0
+
+
+def test_who_leaves_in_the_moment_of_the_answer_stops_nothing_after_it() -> None:
+    async def scenario() -> str:
+        both = asyncio.Event()
+
+        async def receive() -> Message:
+            await both.wait()
+            return {"type": "http.disconnect"}
+
+        async def work() -> str:
+            await asyncio.sleep(0)  # so that the client's leave is seen first
+            await both.wait()
+            return "answer"
+
+        asyncio.get_running_loop().call_later(0.01, both.set)
+        answer = await unless_gone(Request({"type": "http"}, receive), work())
+        await asyncio.sleep(0.01)
+        return answer
+
+    assert asyncio.run(scenario()) == "answer"
 
 
 def requests(live: Live) -> list[dict[str, object]]:
