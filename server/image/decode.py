@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from server.errors import ImageError
+from server.image.foreign import advice
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
@@ -56,7 +57,7 @@ def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXE
     except Image.DecompressionBombError:
         raise ImageError(f"more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
-        raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
+        raise ImageError(advice(data)) from None
     except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
