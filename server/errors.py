@@ -2,6 +2,7 @@
 
     UserError       a wrong file, value or set-up; the command line prints it and exits with 2
       ImageError    bytes that are no usable image; HTTP 400
+        ImageTooLarge   an image over a limit of pixels, scans, bytes or work; HTTP 413
       ModelError    a model file that is missing, foreign or does not fit; stops the start
     Overloaded      more work is under way than can be done in time; HTTP 503
     ClientGone      the client has closed the connection; logged as 499, nginx's number for it
@@ -16,6 +17,10 @@ class UserError(Exception):
 
 class ImageError(UserError):
     """Bytes that cannot be used as an image."""
+
+
+class ImageTooLarge(ImageError):
+    """An image that would take more memory or work than the limit that the message names."""
 
 
 class ModelError(UserError):

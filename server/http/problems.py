@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from server.errors import ClientGone, ImageError, Overloaded
+from server.errors import ClientGone, ImageError, ImageTooLarge, Overloaded
 from server.http.json import Json
 
 log = structlog.get_logger()
@@ -37,6 +37,8 @@ def problem(request: Request, error: BaseException) -> dict[str, Any]:
     The reason is noted in `request.state.reasons`.
     """
     match error:
+        case ImageTooLarge():
+            status, reason, detail = 413, "size", f"image: {error}"
         case ImageError():
             status, reason, detail = 400, "image", f"image: {error}"
         case HTTPException():
