@@ -106,9 +106,9 @@ TEXTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         (rb"[\[{]\s*[\"\[{\]}\d-]|\"", "JSON", f"{SEND}, or {FORM}"),
         (rb"[a-z][a-z0-9+.-]*://\S", "an address (URL)", "fetch the file, and send its bytes"),
         (rb"--[^\r\n]+\r?\n", "a form that the header Content-Type does not name", FORM),
+        (rb"[\w.%+\[\]-]{1,64}=", "a URL-encoded form", FORM),
         (rb"P[1-7]\s", "a Netpbm image", SAVE),
         (rb"@?[^\r\n]{1,300}\.(jpe?g|png|webp|bmp|gif|tiff?|hei[cf])\s*\Z", "a file's name", SEND),
-        (rb"[\w.%+\[\]-]{1,64}=", "a URL-encoded form", FORM),
     )
 )
 
