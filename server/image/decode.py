@@ -19,8 +19,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from server.errors import ImageError
 from server.image.foreign import advice
+from server.image.formats import FORMATS
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 

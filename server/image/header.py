@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from server.errors import ImageError, ImageTooLarge
+from server.image.formats import FORMATS
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
 BYTES_PER_PIXEL = {"WEBP": 16}
 
