@@ -5,76 +5,70 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from server.errors import ImageTooLarge
+from server.errors import ImageError, ImageTooLarge
 from server.image import limits
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import metadata_bytes
 
 Tag = ExifTags.Base
+JPEG_IN_TIFF = (6, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of decoding alone: `bytes` beside the picture, and `nanoseconds`; `kind`: of what image."""
+    """`bytes` above idle, `nanoseconds` of a core; `kind` says of what image.
+
+    While only the decoding is counted, its bytes are those beside the picture.
+    """
 
     kind: str
     bytes: float
     nanoseconds: float
 
 
-def decoding_bytes(cost: Cost, source: Image.Image, *, factor: int, target: int | None) -> float:
-    """Return the most memory that decoding and resizing takes: in decoding, in turning or resizing.
+def cost_of(
+    source: Image.Image, data: bytes, size: tuple[int, int], *, factor: int, target: int | None
+) -> Cost:
+    """Return what it takes to decode an image, to turn it upright, and to resize it.
 
-    source: the image as Pillow has opened it, told how large a JPEG is wanted
+    source: `data` as Pillow has opened it, told how large a JPEG is wanted; `size` is its own
     factor: by which the picture is reduced as soon as it is decoded
-    target: the side to which it is resized
+    target: the side to which it is resized then, one direction after the other
     """
-    pixels, (width, height) = source.width * source.height, source.size
-    reduced = 4 * pixels / factor**2
-    copied = 0 if source.mode == "RGB" and factor == 1 else reduced
-    decoding = cost.bytes + _stored(source.mode) * pixels + copied
-    resized = reduced + 4 * (target or 0) * max(width, height) / factor
-    return limits.OVERHEAD + max(decoding, 2 * reduced, resized)
+    match source.format:
+        case "JPEG" | "MPO":
+            decoding = _jpeg(source, data, size)
+        case "TIFF":
+            decoding = _tiff(source, data)
+        case "HEIF":
+            decoding = _heif(source, data)
+        case _:
+            decoding = _other(source, data)
+    pixels = source.width * source.height
+    reduced = pixels / factor**2
+    copied = 0 if source.mode == "RGB" and factor == 1 else 4 * reduced
+    decoded = decoding.bytes + _stored(source.mode) * pixels + copied
+    resized = 4 * reduced + 4 * (target or 0) * max(source.size) / factor
+    return Cost(
+        kind=decoding.kind,
+        bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),
+        nanoseconds=decoding.nanoseconds + limits.RESIZE * reduced,
+    )
 
 
-def check(cost: Cost, size: tuple[int, int], total_bytes: float, max_pixels: int) -> None:
-    """Raise `ImageTooLarge`, with the limit, where an image is over any of them."""
+def check(cost: Cost, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise `ImageTooLarge`, which names the limit, where an image passes one."""
     (width, height), side = size, limits.MAX_SIDE
     pixels = width * height
     if pixels > max_pixels:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
     if max(size) > side:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
-    times = max(total_bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
+    times = max(cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
     if times > 1:
-        limit = int(pixels / times)
-        raise ImageTooLarge(
-            f"{width} x {height} pixels, over the limit of {limit:,} for {cost.kind}"
-        )
-
-
-def cost_of(source: Image.Image, data: bytes) -> Cost:
-    """Return what decoding `data`, opened as `source`, takes."""
-    match source.format:
-        case "JPEG" | "MPO":
-            return _jpeg(source, data)
-        case "TIFF":
-            return _tiff(source, data)
-        case "HEIF":
-            return _heif(source, data)
-    form, mode = source.format or "", source.mode
-    kind = f"{form} {mode}"
-    if form == "PNG" and data[24] == 16 and mode != "I;16":  # noqa: PLR2004 - of its first chunk
-        kind = "PNG 16-bit"
-    elif form == "BMP" and source.tile[0].codec_name == "bmp_rle":
-        kind = "BMP RLE"
-    rate = limits.RATES.get(kind) or limits.RATES[form]
-    pixels = source.width * source.height
-    slower = limits.INTERLACED if source.info.get("interlace") else 1
-    nanoseconds = slower * rate.nanoseconds * pixels + rate.each_byte * len(data)
-    beside = rate.bytes * pixels + (4 * metadata_bytes(data) if form == "PNG" else len(data))
-    return Cost(kind=kind, bytes=beside, nanoseconds=nanoseconds)
+        limit = f"{int(pixels / times):,} for {cost.kind}"
+        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {limit}")
 
 
 def _stored(mode: str) -> int:
@@ -82,50 +76,68 @@ def _stored(mode: str) -> int:
     return 2 if mode.startswith("I;16") else 1 if mode in ("1", "L", "P") else 4
 
 
-def _jpeg(source: Image.Image, data: bytes) -> Cost:
-    frame = read_markers(data)
-    blocks, pixels = sum(frame.blocks), source.width * source.height
+def _other(source: Image.Image, data: bytes) -> Cost:
+    form, pixels = source.format or "", source.width * source.height
+    kind = f"{form} {source.mode}"
+    beside = 4 * metadata_bytes(data) if form == "PNG" else 2 * len(data)
+    if form == "PNG" and data[24] == 16 and source.mode != "I;16":  # noqa: PLR2004 - bits a sample
+        kind = f"PNG 16-bit {source.mode}"
+    elif form == "BMP" and source.info["compression"] in (1, 2):
+        kind = "BMP RLE"
+    rate = limits.RATES.get(kind) or limits.RATES[form]
+    return Cost(
+        kind=kind,
+        bytes=rate.bytes * pixels + beside,
+        nanoseconds=rate.nanoseconds * pixels + rate.each_byte * len(data),
+    )
+
+
+def _jpeg(source: Image.Image, data: bytes, size: tuple[int, int]) -> Cost:
+    frame, scans, first = read_markers(data)
+    if (frame.width, frame.height) != size:
+        raise ImageError("a JPEG of two sizes")
+    blocks, buffered = sum(frame.blocks.values()), frame.buffered(scans)
+    rate = limits.JPEG_BUFFERED if buffered else limits.JPEG
     scan = limits.JPEG_SCAN if frame.huffman else limits.JPEG_ARITHMETIC_SCAN
-    nanoseconds = scan * sum(frame.scans) + limits.JPEG_PIXEL * pixels
-    kept = 0
-    if frame.buffered:
-        kept = limits.JPEG_KEPT_BYTES * blocks
-        nanoseconds += limits.JPEG_KEPT_BLOCK * blocks + limits.JPEG_KEPT_BYTE * len(data)
-    else:
-        nanoseconds += limits.JPEG_BLOCK * blocks + limits.JPEG_BYTE * len(data)
-    kind = f"JPEG {source.mode} of {len(frame.scans):,} scans"
-    return Cost(kind=kind, bytes=kept + 3 * frame.metadata, nanoseconds=nanoseconds)
-
-
-def _heif(source: Image.Image, data: bytes) -> Cost:
-    """Return the cost of a HEIF; its coded pictures may be larger, and more, than it."""
-    frame = read_boxes(data, alpha=source.has_transparency_data)
-    kind = "HEIF of 10 bits or 4:4:4" if frame.deep else "HEIF"
-    rate = limits.RATES[kind]
-    pixels = max(frame.pixels, source.width * source.height)
-    nanoseconds = rate.nanoseconds * pixels + rate.each_byte * max(frame.bytes, len(data))
-    return Cost(kind=kind, bytes=rate.bytes * pixels + 2 * len(data), nanoseconds=nanoseconds)
+    return Cost(
+        kind=f"JPEG {source.mode} of {len(scans):,} scans",
+        bytes=rate.bytes * blocks + 3 * first,
+        nanoseconds=rate.nanoseconds * blocks
+        + rate.each_byte * len(data)
+        + scan * sum(scans)
+        + limits.JPEG_PIXEL * source.width * source.height,
+    )
 
 
 def _tiff(source: Image.Image, data: bytes) -> Cost:
     """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
     assert isinstance(source, TiffImageFile)
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
-    width, height = tags[Tag.ImageWidth], tags[Tag.ImageLength]
-    across = tags.get(Tag.TileWidth, width)
-    down = tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))
-    count = -(-width // max(1, across)) * -(-height // max(1, down))
-    sample_bytes = max(4, -(-sum(tags.get(Tag.BitsPerSample, (1,))) // 8))
+    width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])
+    across = max(1, int(tags.get(Tag.TileWidth, width)))
+    down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))
+    count = -(-width // across) * -(-height // down)
+    samples = sum(tags.get(Tag.BitsPerSample, (1,))) / 8
+    scans = data.count(b"\xff\xda") if tags.get(Tag.Compression) in JPEG_IN_TIFF else 0
+    turned = _stored(mode) * pixels if tags.get(Tag.Orientation, 1) != 1 else 0
     rate = limits.RATES.get(f"TIFF {mode}") or limits.RATES["TIFF"]
-    segment = across * down
-    scans = data.count(b"\xff\xda") if tags.get(Tag.Compression) in (6, 7) else 0
-    nanoseconds = (
-        rate.nanoseconds * pixels
-        + limits.TIFF_SAMPLE * sample_bytes * segment * count
-        + limits.TIFF_SEGMENT * count
+    return Cost(
+        kind=f"TIFF {mode}",
+        bytes=max(4, samples) * across * down + turned + len(data),
+        nanoseconds=rate.nanoseconds * pixels
         + rate.each_byte * len(data)
-        + limits.JPEG_SCAN * 3 * segment / 64 * scans
+        + count * (limits.TIFF_SEGMENT + limits.TIFF_SAMPLE * samples * across * down)
+        + limits.JPEG_SCAN * scans * 3 * across * down / 64,
     )
-    turned = tags.get(Tag.Orientation, 1) != 1
-    beside = sample_bytes * segment + turned * _stored(mode) * pixels + len(data)
-    return Cost(kind=f"TIFF {mode}", bytes=beside, nanoseconds=nanoseconds)
+
+
+def _heif(source: Image.Image, data: bytes) -> Cost:
+    """Return the cost of a HEIF; its coded pictures may be larger, and more, than it."""
+    frame = read_boxes(data, alpha=source.has_transparency_data)
+    kind = "HEIF of 10 bits or 4:4:4" if frame.deep else "HEIF"
+    rate, pixels = limits.RATES[kind], max(frame.pixels, source.width * source.height)
+    return Cost(
+        kind=kind,
+        bytes=rate.bytes * pixels + 2 * len(data),
+        nanoseconds=rate.nanoseconds * pixels + rate.each_byte * max(frame.bytes, len(data)),
+    )

@@ -7,8 +7,8 @@ Rules, so that one photograph always gives one array:
 * transparency is blended on white; 16-bit is scaled to 8; CMYK, palette and gray become RGB
 * a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
   where that leaves each side at least twice as long as the input of the network
-* any other picture of more than `LARGE` pixels is reduced by a whole factor (means of squares) under
-  the same condition
+* any other picture of more than `LARGE` pixels is reduced by a whole factor, to means of squares
+  of pixels, under the same condition
 * turned upright by its EXIF orientation
 * a file that ends too soon is refused
 
@@ -61,7 +61,7 @@ def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXE
     back smaller. Without it each picture has the size of its file.
     `ImageTooLarge` is raised where `read_header` does.
     """
-    with opened(data) as source:
+    with opened(data, max_pixels) as source:
         header = header_of(source, data, target=target, max_pixels=max_pixels)
         source.load()
         orientation = _orientation(source)
@@ -79,7 +79,7 @@ def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXE
 
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 is upright."""
-    if any(len(picture.info.get(key, "")) > LARGEST_EXIF for key in EXIF_KEYS):
+    if any(len(picture.info.get(key) or "") > LARGEST_EXIF for key in EXIF_KEYS):
         return 1
     try:
         orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from server.errors import ImageError, ImageTooLarge
-from server.image.cost import check, cost_of, decoding_bytes
+from server.image.cost import check, cost_of
 from server.image.foreign import advice
 from server.image.formats import FORMATS
 from server.image.limits import MAX_PIXELS, MAX_READS
@@ -55,12 +55,12 @@ def read_header(data: bytes, *, target: int | None = None, max_pixels: int = MAX
     `target`: the side, in pixels, to which the picture will be resized, as for `decode`.
     Raises `ImageError` for what is no image, `ImageTooLarge` for what passes a limit.
     """
-    with opened(data) as source:
+    with opened(data, max_pixels) as source:
         return header_of(source, data, target=target, max_pixels=max_pixels)
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
+def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image file, without decoding; whatever Pillow raises within is an `ImageError`."""
     if not data:
         raise ImageError(advice(data))
@@ -76,7 +76,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
     except (ImageError, MemoryError):  # the second is no fault of the image
         raise
     except Image.DecompressionBombError:
-        raise ImageTooLarge(f"more pixels than the limit of {MAX_PIXELS:,}") from None
+        raise ImageTooLarge(f"more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
         raise ImageError(advice(data)) from None
     except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
@@ -90,11 +90,12 @@ def header_of(source: Image.Image, data: bytes, *, target: int | None, max_pixel
     mode, form = source.mode, source.format or ""
     if target:
         source.draft(None, (2 * target, 2 * target))
-    cost = cost_of(source, data)
     factor = reduction(source.size, target)
-    total = decoding_bytes(cost, source, factor=factor, target=target)
-    check(cost, (width, height), total, max_pixels)
-    return Header(width=width, height=height, mode=mode, format=form, decoding_bytes=int(total))
+    cost = cost_of(source, data, (width, height), factor=factor, target=target)
+    check(cost, (width, height), max_pixels)
+    return Header(
+        width=width, height=height, mode=mode, format=form, decoding_bytes=int(cost.bytes)
+    )
 
 
 def reduction(size: tuple[int, int], target: int | None) -> int:

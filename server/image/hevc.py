@@ -51,8 +51,7 @@ def picture_size(unit: bytes) -> tuple[int, bool]:
     at = 8 + 96  # the profile, the tier and the level of all layers
     flags = [bits[at + 2 * layer : at + 2 * layer + 2] for layer in range(layers)]
     at += 16 if layers else 0
-    for of_profile, of_level in flags:
-        at += 88 * int(of_profile) + 8 * int(of_level)
+    at += sum(88 * int(of[0]) + 8 * int(of[1]) for of in flags)
 
     def number() -> int:
         nonlocal at

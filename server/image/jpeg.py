@@ -1,19 +1,19 @@
 """The markers of a JPEG file: how many scans of how many blocks its decoder will go through."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.errors import ImageError, ImageTooLarge
+from server.image.limits import MAX_EXIF_SEGMENTS, MAX_JPEG_PIECES
 
-MAX_SEGMENTS = 10_000  # of any kind; honest files have less than a hundred
-MAX_EXIF = 16  # segments of EXIF, which Pillow joins one by one
-NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # but for stuffed bytes and restarts
-FRAMES = range(0xC0, 0xD0)
-NO_FRAMES = (0xC4, 0xC8, 0xCC)  # tables of Huffman and arithmetic codes, and a reserved one
-START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
-ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
+MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # stuffed bytes and restarts left out
+START_OF_SCAN, END_OF_IMAGE, APP1 = 0xDA, 0xD9, 0xE1
+FRAMES = tuple(kind for kind in range(0xC0, 0xD0) if kind not in (0xC4, 0xC8, 0xCC))
+TABLES = (0xDB, *FRAMES)  # quantization, and components: lists in Python
 HUFFMAN = (0xC0, 0xC1, 0xC2)
-PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+PROGRESSIVE = (0xC2, 0xCA)
+ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,82 +21,87 @@ class JpegFrame:
     """What the markers say.
 
     kind: the marker of the frame, 0xC0 to 0xCF
-    blocks: of 8 x 8 samples, in each component
-    scans: how many blocks each scan goes through
-    metadata: bytes before the first scan
+    blocks: of 8 x 8 samples, by the number of the component
     """
 
     kind: int
     width: int
     height: int
-    blocks: tuple[int, ...]
-    scans: tuple[int, ...]
-    metadata: int
+    blocks: dict[int, int]
 
     @property
     def huffman(self) -> bool:
-        """Whether it is of the kinds that everybody writes; the others are arithmetic or lossless."""
+        """Whether it is of the kinds in use; the others are arithmetic, lossless or nobody's."""
         return self.kind in HUFFMAN
 
-    @property
-    def buffered(self) -> bool:
+    def buffered(self, scans: list[int]) -> bool:
         """Whether libjpeg keeps all coefficients until the last scan."""
-        progressive, whole = self.kind in PROGRESSIVE, self.scans[0] == sum(self.blocks)
-        return progressive or not whole
+        return self.kind in PROGRESSIVE or scans[0] < sum(self.blocks.values())
 
 
-def read_markers(data: bytes) -> JpegFrame:
-    """Walk the markers up to the end of the image, without a look at what is coded between them."""
-    frame: tuple[int, int, int, dict[int, int]] | None = None
+def read_markers(data: bytes) -> tuple[JpegFrame, list[int], int]:
+    """Return the frame, the number of blocks of each scan, and where the first scan begins.
+
+    What is coded between the markers is passed over.
+    """
+    frame: JpegFrame | None = None
     scans: list[int] = []
-    at, exif, first = 2, 0, 0
-    for _ in range(MAX_SEGMENTS):
-        found = NEXT_MARKER.search(data, at)
-        if found is None:
-            break
-        kind, at = data[found.start() + 1], found.end()
-        if kind == END_OF_IMAGE:
-            break
-        if kind in ALONE:
-            continue
-        segment = data[at + 2 : at + max(2, int.from_bytes(data[at : at + 2]))]
-        at += 2 + len(segment)
-        exif += kind == 0xE1 and segment.startswith(b"Exif\0\0")
-        if kind in FRAMES and kind not in NO_FRAMES:
+    first = 0
+    for kind, segment, end in _segments(data):
+        if kind in FRAMES:
             if frame:
                 raise ImageError("a JPEG of two frames")
             frame = _frame(kind, segment)
-        elif kind == START_OF_SCAN and frame:
-            first = first or at
-            count = segment[0] if segment else 0
-            scans.append(sum(frame[3].get(name, 0) for name in segment[1 : 1 + 2 * count : 2]))
-    else:
-        raise ImageTooLarge(f"more segments than the limit of {MAX_SEGMENTS:,} for a JPEG")
-    if exif > MAX_EXIF:
-        raise ImageTooLarge(f"{exif:,} segments of EXIF, over the limit of {MAX_EXIF}")
+        elif kind == START_OF_SCAN and frame and segment:
+            first = first or end
+            names = segment[1 : 1 + 2 * segment[0] : 2]
+            scans.append(sum(frame.blocks.get(name, 0) for name in names))
     if not frame or not scans:
         raise ImageError("a JPEG without an image")
-    kind, width, height, blocks = frame
-    return JpegFrame(
-        kind=kind,
-        width=width,
-        height=height,
-        blocks=tuple(blocks.values()),
-        scans=tuple(scans),
-        metadata=first,
-    )
+    return frame, scans, first
 
 
-def _frame(kind: int, segment: bytes) -> tuple[int, int, int, dict[int, int]]:
-    """Return kind, width, height, and blocks by the name of the component."""
+def check_segments(data: bytes) -> None:
+    """Raise `ImageTooLarge` for more before the first scan than Pillow should go through in Python.
+
+    Those are segments, and in them quantization tables and Photoshop's resources; EXIF segments,
+    which are joined one by one, count for more.
+    """
+    pieces = 0
+    for kind, segment, _ in _segments(data):
+        if kind == START_OF_SCAN:
+            return
+        pieces += 1 + segment.count(b"8BIM") + (len(segment) // 65 if kind in TABLES else 0)
+        if kind == APP1 and segment.startswith(b"Exif\0\0"):
+            pieces += MAX_JPEG_PIECES // MAX_EXIF_SEGMENTS
+        if pieces > MAX_JPEG_PIECES:
+            raise ImageTooLarge(
+                f"JPEG metadata in more than the limit of {MAX_JPEG_PIECES:,} pieces"
+            )
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield marker, content and end of each segment up to the end of the image."""
+    at = 2
+    for _ in range(MAX_JPEG_PIECES):
+        found = MARKER.search(data, at)
+        if found is None or data[found.start() + 1] == END_OF_IMAGE:
+            return
+        kind, at = data[found.start() + 1], found.end()
+        if kind not in ALONE:
+            start, at = at + 2, at + max(2, int.from_bytes(data[at : at + 2]))
+            yield kind, data[start:at], at
+    raise ImageTooLarge(f"a JPEG of more segments than the limit of {MAX_JPEG_PIECES:,}")
+
+
+def _frame(kind: int, segment: bytes) -> JpegFrame:
     height, width = int.from_bytes(segment[1:3]), int.from_bytes(segment[3:5])
-    parts = [segment[at : at + 3] for at in range(6, min(len(segment), 18), 3)]
-    sampling = [(part[0], max(1, part[1] >> 4), max(1, part[1] & 15)) for part in parts if part[1:]]
-    widest = max((across for _, across, _ in sampling), default=1)
-    tallest = max((down for _, _, down in sampling), default=1)
+    components = [(segment[at], segment[at + 1]) for at in range(6, min(len(segment), 18) - 2, 3)]
+    widest = max((sampling >> 4 for _, sampling in components), default=0) or 1
+    tallest = max((sampling & 15 for _, sampling in components), default=0) or 1
     blocks: dict[int, int] = {}
-    for name, across, down in sampling:
-        columns = -(-width * across // (8 * widest))
-        rows = -(-height * down // (8 * tallest))
+    for name, sampling in components:
+        columns = -(-width * (sampling >> 4) // (8 * widest))
+        rows = -(-height * (sampling & 15) // (8 * tallest))
         blocks[name] = blocks.get(name, 0) + columns * rows
-    return kind, width, height, blocks
+    return JpegFrame(kind=kind, width=width, height=height, blocks=blocks)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from server.errors import ImageTooLarge
-from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_VALUES
+from server.errors import ImageError, ImageTooLarge
+from server.image.jpeg import check_segments
+from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_TAGS, MAX_VALUES
 
+JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
 DEFLATED = (b"zTXt", b"iTXt", b"iCCP")  # chunks that Pillow inflates, to a megabyte each
 TEXTS = (*DEFLATED, b"tEXt", b"eXIf")
@@ -16,18 +18,21 @@ RATIO = 1032  # the most that deflate can make of a byte
 MEGABYTE = 1 << 20
 TIFFS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 BLOBS = (1, 2, 6, 7)  # types of tags that stay bytes
+GEOMETRY = (256, 257, 258, 259, 277, 278, 322, 323)  # what says how large the samples are
+WHOLE_NUMBERS = (3, 4, 16)
 OFFSETS = (273, 324)  # of strips, of tiles
 DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS and interoperability
 
 
 def check_structure(data: bytes) -> None:
-    """Raise `ImageTooLarge` for text of a PNG or tags of a TIFF that would take too long to read."""
-    if data.startswith(PNG):
+    """Raise `ImageTooLarge` for metadata that would take Pillow too long."""
+    if data.startswith(JPEG):
+        check_segments(data)
+    elif data.startswith(PNG):
         size = metadata_bytes(data)
         if size > MAX_METADATA:
-            raise ImageTooLarge(
-                f"metadata of up to {size:,} bytes, over the limit of {MAX_METADATA:,}"
-            )
+            limit = f"over the limit of {MAX_METADATA:,}"
+            raise ImageTooLarge(f"PNG metadata of up to {size:,} bytes, {limit}")
     elif data[:4] in TIFFS:
         _check_tags(data)
 
@@ -46,7 +51,11 @@ def metadata_bytes(data: bytes) -> int:
 
 def _check_tags(data: bytes) -> None:
     values = 0
-    for tag, kind, count in _tags(data):
+    for number, (tag, kind, count) in enumerate(_tags(data)):
+        if number == MAX_TAGS:
+            raise ImageTooLarge(f"more tags than the limit of {MAX_TAGS:,}")
+        if tag in GEOMETRY and kind not in WHOLE_NUMBERS:  # libtiff takes types that Pillow skips
+            raise ImageError(f"TIFF tag {tag} of type {kind}")
         if tag in OFFSETS and count > MAX_SEGMENTS:
             raise ImageTooLarge(f"{count:,} strips or tiles, over the limit of {MAX_SEGMENTS:,}")
         values += count if kind not in BLOBS else 0
