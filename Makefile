@@ -72,6 +72,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.evaluate
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
+	@python -m tests.benchmarks.decoding
 	@python -m tests.benchmarks.serving
 	@python -m tests.benchmarks.drift
 	@python -m tests.benchmarks.explain
