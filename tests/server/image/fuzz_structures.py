@@ -14,13 +14,16 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from server.errors import ImageError
 from server.image.decode import decode
 from server.image.header import read_header
 from tests.kit.fuzz.structure import draw_structure
 
+T = TypeVar("T")
 CPU_SECONDS = 1.5
 MEMORY = 350e6
 SLACK = 8e6  # bytes that the announced memory may be short of: pages, and what Python keeps
@@ -28,20 +31,20 @@ STUCK = 10.0  # seconds of CPU after which the process is ended
 TARGET = 160
 
 
-def measure(data: bytes, target: int | None = TARGET) -> tuple[str, float, float]:
-    """Decode; return what is wrong with the result, the CPU seconds and the bytes above idle."""
+def measure(work: Callable[[], T]) -> tuple[T, float, float]:
+    """Return what `work` returns, its CPU seconds, and its bytes above idle at their most."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
     idle, start = _memory("VmRSS"), time.process_time()
-    wrong = _attempt(data, target)
-    return wrong, time.process_time() - start, _memory("VmHWM") - idle
+    result = work()
+    return result, time.process_time() - start, _memory("VmHWM") - idle
 
 
-def _attempt(data: bytes, target: int | None) -> str:
+def _attempt(data: bytes) -> str:
     """Return what nobody promised, or nothing."""
     try:
-        picture = decode(data, target=target).picture
+        picture = decode(data, target=TARGET).picture
     except ImageError as error:
         return "" if str(error) and "\n" not in str(error) else f"told {str(error)!r}"
     except Exception as error:
@@ -63,9 +66,9 @@ def _memory(line: str) -> float:
 
 def find(data: bytes) -> str:
     """Return what is wrong with how `data` is decoded, or nothing; work is measured twice."""
-    wrong, seconds, memory = measure(data)
+    wrong, seconds, memory = measure(lambda: _attempt(data))
     if seconds > CPU_SECONDS:
-        _, again, _ = measure(data)
+        _, again, _ = measure(lambda: _attempt(data))
         seconds = min(seconds, again)
     if seconds > CPU_SECONDS:
         return f"{seconds:.1f} s of CPU"
@@ -78,6 +81,7 @@ def main() -> None:
     """Fuzz, and print the finds, and then how many structures there were."""
     seed, end, folder = int(sys.argv[1]), time.monotonic() + float(sys.argv[2]), Path(sys.argv[3])
     folder.mkdir(parents=True, exist_ok=True)
+    gc.freeze()  # what is imported needs no collection
     count = 0
     while time.monotonic() < end:
         about, data = draw_structure(seed + count)
