@@ -123,7 +123,7 @@ def test_what_takes_longer_than_the_deadline_gets_504(model: Path, tmp_path: Pat
 def test_an_image_over_the_limit_of_pixels_is_refused(own: Classifier) -> None:
     with serving(own, replace(QUIET, max_pixels=100)) as client:
         answer = client.post("/predict", content=BLACK)
-        assert answer.status_code == 400
+        assert answer.status_code == 413
         assert "16 x 16 pixels, over the limit of 100" in answer.json()["detail"]
 
 
