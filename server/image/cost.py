@@ -137,7 +137,7 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     )
 
 
-def _heif(source: Image.Image, data: bytes) -> Cost:
+def _heif(source: ImageFile, data: bytes) -> Cost:
     """Return the cost of a HEIF; its coded pictures may be larger, and more, than it."""
     frame = read_boxes(data, alpha=source.has_transparency_data)
     kind = "HEIF of 10 bits or 4:4:4" if frame.deep else "HEIF"
