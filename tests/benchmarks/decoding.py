@@ -160,7 +160,9 @@ def main() -> None:
             seconds, memory = alone(file, target=TARGET)
             times = f"{seconds / yardstick:.1f}"
             sizes = f"{side**2 / 1e6:.1f}", f"{len(data) / 1e6:.1f}"
-            table.add_row(name, *sizes, f"{seconds:.2f}", times, f"{memory:.0f}")
+            row = name, *sizes, f"{seconds:.2f}", times, f"{memory:.0f}"
+            print(*row, file=sys.stderr)  # it takes minutes
+            table.add_row(*row)
     console.print(table)
     console.print(
         f"the yardstick, a baseline JPEG of 24 megapixels: {yardstick:.2f} s whole, "
