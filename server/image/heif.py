@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from server.errors import ImageError, ImageTooLarge
 from server.image.hevc import parameter_sets, picture_size, units
 
-MAX_ITEMS = 2_000  # honest files have some hundred tiles
+MAX_ITEMS = 1_000  # as for libheif; honest files have some hundred tiles
 DERIVED = (b"grid", b"iden", b"iovl")
 MAX_BOXES = 10_000
 
