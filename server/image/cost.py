@@ -69,7 +69,7 @@ def check(cost: Cost, size: tuple[int, int], max_pixels: int) -> None:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
     times = max(cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
     if times > 1:
-        limit = f"{int(pixels / times):,} for {cost.kind}"
+        limit = f"{int(pixels / times):,} for {cost.kind}; save it smaller"
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {limit}")
 
 

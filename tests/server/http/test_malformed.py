@@ -100,7 +100,7 @@ def test_a_jpeg_of_too_many_scans_is_refused_with_the_limit(live: Live) -> None:
     assert "2,002 scans" in answer.json()["detail"]
     assert 'http_errors_total{reason="size"}' in live.client.get("/metrics").text
     batch = live.client.post("/predict_batch", files=[("images", ("a.jpg", data))])
-    assert batch.json()["predictions"][0]["error"]["status"] == 413, batch.text
+    assert batch.json()["results"][0]["error"]["status"] == 413, batch.text
 
 
 def test_prepare_takes_and_refuses_the_same_files(
