@@ -75,8 +75,9 @@ def runs(side: int) -> bytes:
 
 
 def grid(side: int) -> bytes:
-    """Return a HEIF of tiles, as phones write it."""
-    return heif_grid(-(-side // TILE), -(-side // TILE), size=(side, side))
+    """Return a HEIF of tiles, as phones write it; libheif reads no more than a thousand items."""
+    tiles = min(31, -(-side // TILE))
+    return heif_grid(tiles, tiles, size=(min(side, tiles * TILE),) * 2)
 
 
 PNGS = {"L": (8, 0), "P": (8, 3), "LA": (8, 4), "RGB": (8, 2), "RGBA": (8, 6), "1": (1, 0)}
