@@ -8,6 +8,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
+from server.image.foreign import RAW, SAVE
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import metadata_bytes
@@ -15,6 +16,7 @@ from server.image.structure import metadata_bytes
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
+PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,8 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
     assert isinstance(source, TiffImageFile)
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
+    if tags.get(Tag.NewSubfileType, 0) & PREVIEW:
+        raise ImageError(f"this is {RAW}; {SAVE}")
     width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])
     across = max(1, int(tags.get(Tag.TileWidth, width)))
     down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))

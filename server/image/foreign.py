@@ -13,6 +13,8 @@ SEND = "send the bytes of the image file itself"
 FORM = "send multipart/form-data, as curl -F image=@FILE does"
 UNPACK = "unpack it, and send each image by itself"
 FRAME = "save one picture of it as JPEG or PNG"
+WHOLE = "send the whole file"
+RAW = "a TIFF that is not whole or of a kind that is not read, such as a camera's raw file"
 BINARY = "the file was read or sent as text; send its bytes as they are, as curl --data-binary does"
 
 # (where it starts, what stands there, what this is, what helps); the first that fits counts
@@ -75,6 +77,12 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xc2\x89PNG", "a PNG that was encoded as text", BINARY),
     (0, b"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", "a file that was decoded as text", BINARY),
     (0, b"\xc3\xbf\xc3\x98\xc3\xbf", "a JPEG that was encoded as text", BINARY),
+    (0, b"\xff\xd8\xff", "a JPEG that is not whole", WHOLE),
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG that is not whole", WHOLE),
+    (0, b"GIF8", "a GIF that is not whole", WHOLE),
+    (8, b"WEBP", "a WebP that is not whole", WHOLE),
+    (0, b"II*\0", RAW, SAVE),
+    (0, b"MM\0*", RAW, SAVE),
 )
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 BRANDS: dict[bytes, tuple[str, str]] = {  # of ISO 14496-12's box `ftyp`
