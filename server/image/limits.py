@@ -10,6 +10,7 @@ MAX_METADATA = 16_000_000  # bytes of text in a PNG, inflated
 MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags, runs
 MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
 MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one
+MAX_WEBP_CHUNKS = 10_000  # frames among them
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF

@@ -22,17 +22,12 @@ def flat(mode: str, width: int, height: int, form: str, **options: object) -> by
 
 LARGEST: dict[str, Callable[[], bytes]] = {
     "png-rgba": lambda: structures.png(5500, 5500, kind=6, filtering=4),
-    "png-rgba-16": lambda: structures.png(4500, 4500, kind=6, bits=16, filtering=4),
-    "png-gray-16": lambda: structures.png(7000, 7000, kind=0, bits=16),
     "png-transparent-palette": lambda: structures.png(
         8000, 8000, kind=3, before=structures.chunk(b"tRNS", bytes(range(256)))
     ),
     "png-long": lambda: structures.png(58_000, 600, kind=2),
-    "png-tall": lambda: structures.png(600, 58_000, kind=2),
     "webp": lambda: flat("RGB", 4600, 4600, "WEBP", method=0),
-    "webp-alpha": lambda: flat("RGBA", 4000, 4000, "WEBP", method=0, lossless=True),
     "jpeg-progressive-444": lambda: structures.jpeg(7500, 7500, components=3),
-    "jpeg-progressive-gray": lambda: structures.jpeg(8000, 8000, refinements=5),
     "jpeg-long": lambda: structures.jpeg(65_000, 600, components=3, progressive=False),
     "gif": lambda: flat("L", 8000, 8000, "GIF"),
     "bmp-rle": lambda: structures.bmp_rle(2700, 2700, b"\1\7\0\0" * 2700),

@@ -106,6 +106,10 @@ TOO_LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: structures.png(8, 8, before=structures.chunk(b"abCd") * 100_000),
     ),
     "webp": ("for WEBP", lambda: flat("RGB", 6000, 4000, "WEBP", method=0)),
+    "webp-chunks": (
+        "10,000",
+        lambda: structures.webp((b"VP8X", bytes(10)), *[(b"abCd", b"")] * 10_000),
+    ),
     "gif-blocks": ("100,000", lambda: structures.gif(1, 1, blocks=b"!\xfe" + b"\1x" * 60_000)),
     "gif-junk": ("100,000", lambda: structures.gif(1, 1, blocks=b"x" * 110_000)),
     "bmp-runs": ("for BMP RLE", lambda: structures.bmp_rle(100, 100, b"\1\7" * 2_500_000)),
