@@ -15,7 +15,7 @@ def log_uniform(rng: random.Random, least: float, most: float) -> int:
 
 def draw_size(rng: random.Random, most: float = 9e7) -> tuple[int, int]:
     """Return a width and a height: few or many pixels, long or square."""
-    pixels = log_uniform(rng, 1, most)
+    pixels = log_uniform(rng, rng.choice((1, most / 100)), most)  # half of them near the limits
     width = min(65_535, max(1, int((pixels * 10 ** rng.uniform(-2, 2)) ** 0.5)))
     return width, min(65_535, max(1, pixels // width))
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from server.image import limits
 from tests.kit.fuzz.structure import draw_structure
 from tests.kit.stage import ROOT
+from tests.kit.structures import jpeg
 from tests.server.image.fuzz_structures import find
 
 SECONDS = 120
-SEEDS: list[int] = []  # what has once been found
 
 
 def fuzz(folder: Path, *, seed: int, seconds: float) -> tuple[list[str], str]:
@@ -43,10 +44,12 @@ def test_no_structure_costs_more_than_a_photograph(tmp_path: Path) -> None:
     print(f"{end} from seed {seed}")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_was_once_found_is_mended(seed: int) -> None:
-    about, data = draw_structure(seed)
-    assert not find(data), about
+@pytest.mark.slow
+def test_the_fuzzer_tells_what_costs_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg(1_500, 1_500, refinements=2_500)
+    assert not find(data)  # refused
+    monkeypatch.setattr(limits, "MAX_NANOSECONDS", 10**12)
+    assert "s of CPU" in find(data)
 
 
 def test_equal_seeds_draw_equal_structures_of_each_format() -> None:
