@@ -8,7 +8,8 @@ from PIL import Image
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.decode import decode
-from server.image.header import read_header
+from server.image.header import opened, read_header
+from server.image.limits import MAX_PIXELS
 from tests.kit import structures
 from tests.kit.corpus import WHOLE, foul
 from tests.kit.drawing import encoded
@@ -152,6 +153,14 @@ def test_a_tile_whose_size_only_libtiff_would_read_is_refused() -> None:
     signed = data.replace(b"\x42\x01\x04\x00", b"\x42\x01\x11\x00")  # SLONG8
     with pytest.raises(ImageError, match="tag 322 of type 17"):
         read_header(signed)
+
+
+def test_directories_of_a_tiff_that_say_nothing_of_pixels_are_forgotten() -> None:
+    data = structures.tiff(10, 10, [bytes(100)], rows=10, tags={0x8769: (8,), 0x8825: (8,)})
+    with opened(data, MAX_PIXELS) as source:
+        assert 0x0100 in source.getexif()
+        assert 0x8769 not in source.getexif()
+        assert 0x8825 not in source.getexif()
 
 
 def test_the_least_limit_holds() -> None:
