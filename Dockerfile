@@ -41,7 +41,8 @@ CMD ["dvc", "repro"]
 
 
 # ---- the packages of a server, without pip -------------------------------------------------------
-# EXTRAS: gs (SERVER_MODEL=gs://...) and monitoring (the route /monitoring), with a space between.
+# EXTRAS: gs (SERVER_MODEL=gs://...), heif (reads HEIC) and monitoring (the route /monitoring), with
+# spaces between.
 # What packages bring to test themselves stays out; in Evidently `tests` is a part of it.
 FROM base AS server-packages
 ARG EXTRAS=gs

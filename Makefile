@@ -75,6 +75,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.evaluate
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
+	@python -m tests.benchmarks.decoding
 	@python -m tests.benchmarks.serving
 	@python -m tests.benchmarks.drift
 	@python -m tests.benchmarks.explain
@@ -123,7 +124,7 @@ LOCK := uv pip compile --universal --generate-hashes --no-header --quiet $(if $(
 
 lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 takes the newest
 	@$(LOCK) pyproject.toml --extra pipeline --group dev --output-file requirements.lock
-	@for extra in server server-cpu gs monitoring; do \
+	@for extra in server server-cpu gs heif monitoring; do \
 		$(LOCK) pyproject.toml --extra $$extra --constraint requirements.lock \
 			--output-file server/locks/requirements-$$extra.lock; \
 	done

@@ -8,12 +8,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
+from server.image.foreign import RAW, SAVE
+from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import metadata_bytes
 
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
+PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,8 @@ def cost_of(
             decoding = _jpeg(source, data, size)
         case "TIFF":
             decoding = _tiff(source, data)
+        case "HEIF":
+            decoding = _heif(source, data)
         case _:
             decoding = _other(source, data)
     pixels = source.width * source.height
@@ -112,6 +117,8 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
     assert isinstance(source, TiffImageFile)
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
+    if tags.get(Tag.NewSubfileType, 0) & PREVIEW:
+        raise ImageError(f"this is {RAW}; {SAVE}")
     width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])
     across = max(1, int(tags.get(Tag.TileWidth, width)))
     down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))
@@ -131,4 +138,16 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
         + rate.each_byte * len(data)
         + count * (limits.TIFF_SEGMENT + limits.TIFF_SAMPLE * samples * across * down)
         + limits.JPEG_SCAN * scans * 3 * across * down / 64,
+    )
+
+
+def _heif(source: ImageFile, data: bytes) -> Cost:
+    """Return the cost of a HEIF; its coded pictures may be larger, and more, than it."""
+    frame = read_boxes(data, alpha=source.has_transparency_data)
+    kind = "HEIF of 10 bits or 4:4:4" if frame.deep else "HEIF"
+    rate, pixels = limits.RATES[kind], max(frame.pixels, source.width * source.height)
+    return Cost(
+        kind=kind,
+        bytes=rate.bytes * pixels + 2 * len(data),
+        nanoseconds=rate.nanoseconds * pixels + rate.each_byte * max(frame.bytes, len(data)),
     )

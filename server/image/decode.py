@@ -79,7 +79,7 @@ def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXE
 
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 is upright."""
-    if any(len(picture.info.get(key, "")) > LARGEST_EXIF for key in EXIF_KEYS):
+    if any(len(picture.info.get(key) or "") > LARGEST_EXIF for key in EXIF_KEYS):
         return 1
     try:
         orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))

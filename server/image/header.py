@@ -11,10 +11,11 @@ from PIL.ImageFile import ImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.cost import check, cost_of
+from server.image.foreign import advice
+from server.image.formats import FORMATS
 from server.image.limits import MAX_PIXELS, MAX_READS
 from server.image.structure import check_structure, forget_directories
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
 
 
@@ -63,7 +64,7 @@ def read_header(data: bytes, *, target: int | None = None, max_pixels: int = MAX
 def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     """Open an image file, without decoding; whatever Pillow raises within is an `ImageError`."""
     if not data:
-        raise ImageError("empty, 0 bytes")
+        raise ImageError(advice(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
@@ -78,7 +79,7 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     except Image.DecompressionBombError:
         raise ImageTooLarge(f"more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
-        raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
+        raise ImageError(advice(data)) from None
     except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None

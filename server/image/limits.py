@@ -46,6 +46,8 @@ RATES = {
     "WEBP RGBA": Rate(12, 30, 15),
     "BMP": Rate(0, 8, 2),
     "BMP RLE": Rate(3, 110, 200),
+    "HEIF": Rate(6, 27, 80),
+    "HEIF of 10 bits or 4:4:4": Rate(18, 75, 80),
     "GIF": Rate(0, 6, 10),
     "TIFF": Rate(0, 5, 15),
     "TIFF 1": Rate(0, 3, 30),

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageDraw
 
 from tests.kit import structures
 from tests.kit.drawing import encoded
+from tests.kit.heic import HEIC
 
 BOUNDARY = "------------------------d74496d66958873e"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -59,6 +60,7 @@ def _whole() -> Iterator[tuple[str, bytes]]:
     yield "tiff-CMYK", encoded(colour.convert("CMYK"), "TIFF")
     yield "tiff-16", encoded(sixteen, "TIFF")
     yield "tiff-two-pages", encoded(gray, "TIFF", save_all=True, append_images=[gray])
+    yield from HEIC.items()
 
 
 WHOLE = dict(_whole())

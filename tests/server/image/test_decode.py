@@ -104,13 +104,13 @@ def bomb() -> bytes:
     [
         (b"", "empty"),
         (b"hello", "not an image"),
-        (b'{"a": 1}', "not an image"),
+        (b'{"a": 1}', "not an image, but JSON"),
         (encoded(draw("disc", 4), "PNG")[:500], "not readable"),
         (encoded(draw("disc", 4), "JPEG")[:500], "not readable"),
         (bomb(), "limit"),
         (encoded(Image.new("1", (8001, 8000)), "PNG"), "limit"),
         (encoded(Image.new("F", (8, 8)), "TIFF"), "floating point"),
-        (encoded(draw("disc", 5), "PPM"), "not an image"),
+        (encoded(draw("disc", 5), "PPM"), "Netpbm"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(data: bytes, complaint: str) -> None:

@@ -1,0 +1,1 @@
+"""Random structures of image files, for the fuzzer."""

@@ -1,0 +1,89 @@
+"""TIFF, WebP and HEIF: counts of strips, tiles, tags, frames and items."""
+
+import io
+import random
+import struct
+import zlib
+
+from PIL import Image
+
+from tests.kit import structures
+from tests.kit.fuzz.draws import ORIENTATION, Drawn, draw_exif, draw_size, log_uniform
+from tests.kit.heif_structures import heif_grid
+
+
+def tiff(rng: random.Random) -> Drawn:
+    width, height = draw_size(rng)
+    rows = log_uniform(rng, 1, height)
+    count = min(-(-height // rows), 60_000)
+    coding = rng.choice((1, 5, 7, 8, 32773, 2, 3, 4, 34925, 50000))
+    samples = rng.choice((1, 1, 3, 4))
+    plain = bytes(min(width * rows * samples, 4_000_000))
+    coded = {8: zlib.compress(plain), 32773: b"\x81\0" * (len(plain) // 128), 1: plain}
+    if coding == 7:
+        refinements = log_uniform(rng, 1, 1_000) * (rng.random() < 0.5)
+        coded[7] = structures.jpeg(width, rows, components=min(3, samples), refinements=refinements)
+    strip = coded.get(coding, bytes(log_uniform(rng, 1, 100_000)))
+    count = min(count, 20_000_000 // max(1, len(strip)) + 1)
+    tags: dict[int, tuple[int, ...]] = {
+        259: (coding,),
+        277: (samples,),
+        ORIENTATION: (rng.randrange(10),),
+    }
+    tags[258] = (rng.choice((1, 8, 8, 8, 16)),) * samples
+    tags[262] = (rng.choice((0, 1, 2, 3, 5, 6, 8)),)
+    tags |= {284: (rng.choice((1, 1, 2)),), 317: (rng.choice((1, 2)),)}
+    if rng.random() < 0.3:  # tiles
+        tags |= {
+            322: (log_uniform(rng, 1, 20_000),),
+            323: (log_uniform(rng, 1, 20_000),),
+            324: (8,) * count,
+        }
+    if rng.random() < 0.3:
+        tags |= {
+            1000 + tag: (tag,) * log_uniform(rng, 1, 50)
+            for tag in range(log_uniform(rng, 1, 5_000))
+        }
+    if rng.random() < 0.3:  # all strips are the first one
+        most = log_uniform(rng, 1, 40_000)
+        tags |= {273: (8,) * most, 279: (len(strip),) * most}
+    few = {tag: numbers[0] for tag, numbers in tags.items() if tag < 400}
+    about = f"{width}x{height} {count} strips of {rows} {few}"
+    return about, structures.tiff(width, height, [strip] * count, rows=rows, tags=tags)
+
+
+def webp(rng: random.Random) -> Drawn:
+    width, height = (min(side, 16_383) for side in draw_size(rng, 3e7))
+    mode = rng.choice(("RGB", "RGBA"))
+    options: dict[str, object] = {"lossless": rng.random() < 0.7, "method": 0, "quality": 10}
+    if width * height < 100_000:
+        options |= {"save_all": True, "append_images": [Image.new(mode, (width, height))] * 5}
+    file = io.BytesIO()
+    Image.new(mode, (width, height), (9, 99, 199)).save(
+        file, "WEBP", exif=draw_exif(rng), **options
+    )
+    data = bytearray(file.getvalue())
+    about = f"{width}x{height} {mode} {options['lossless']=}"
+    if data[12:16] == b"VP8X" and rng.random() < 0.4:
+        data[24:30] = b"".join((side - 1).to_bytes(3, "little") for side in draw_size(rng))
+        about += " size changed"
+    count = log_uniform(rng, 1, 100_000) * (rng.random() < 0.5)
+    data += b"abcd\0\0\0\0" * count
+    data[4:8] = struct.pack("<I", len(data) - 8)
+    return f"{about} {count} chunks", bytes(data)
+
+
+def heif(rng: random.Random) -> Drawn:
+    columns, rows = rng.randint(1, 20), rng.randint(1, 20)
+    options: dict[str, object] = {
+        "pictures": rng.choice((1, 1, 2, 9)),
+        "shared": rng.random() < 0.2,
+    }
+    if rng.random() < 0.4:
+        options["size"] = draw_size(rng)
+    if rng.random() < 0.2:
+        options["claimed"] = log_uniform(rng, 1, 9_000)
+    if rng.random() < 0.2:
+        options["refs"] = [rng.randrange(400) for _ in range(log_uniform(rng, 1, 4_000))]
+    about = {name: value if name != "refs" else "random" for name, value in options.items()}
+    return f"{columns}x{rows} tiles {about}", heif_grid(columns, rows, **options)

@@ -1,0 +1,81 @@
+"""What a HEIF file costs is what is coded in it, whatever it claims to be."""
+
+from contextlib import suppress
+
+import pytest
+
+from server.errors import ImageError, ImageTooLarge
+from server.image.decode import decode
+from server.image.header import read_header
+from server.image.heif import read_boxes
+from server.image.hevc import MAX_UNITS, units
+from tests.kit import heic
+from tests.kit.heif_structures import TILE, coded_tile, heif_grid
+
+FTYP = heif_grid(1, 1)[:24]
+
+
+def test_a_grid_is_read_as_phones_write_it() -> None:
+    decoded = decode(heif_grid(3, 2, size=(700, 500)))
+    assert (decoded.width, decoded.height) == decoded.picture.size == (700, 500)
+    assert decoded.format == "HEIF"
+
+
+def test_pixels_and_bytes_of_all_tiles_count() -> None:
+    frame = read_boxes(heif_grid(3, 2, size=(64, 64)), alpha=False)
+    assert frame.pixels == 6 * TILE**2
+    assert frame.bytes == 6 * len(coded_tile()[1])
+    assert not frame.deep
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "deep"),
+    [("heic", 64 * 64, False), ("heic-alpha", 2 * 64 * 64, False), ("heic-10", 64 * 64, True)],
+)
+def test_alpha_and_ten_bits_are_told(name: str, pixels: int, deep: bool) -> None:
+    frame = read_boxes(heic.HEIC[name], alpha=name == "heic-alpha")
+    assert (frame.pixels, frame.deep) == (pixels, deep)
+
+
+@pytest.mark.parametrize(
+    ("file", "limit"),
+    [
+        (heif_grid(23, 23), "for HEIF"),
+        (heif_grid(23, 23, size=(64, 64)), "for HEIF"),  # what comes out is small
+        (heif_grid(2, 2, pictures=150), "for HEIF"),
+        (FTYP + b"\0\0\0\x08free" * 10_001 + heif_grid(1, 1)[24:], "more boxes"),
+    ],
+)
+def test_what_takes_too_much_is_refused_by_the_header(file: bytes, limit: str) -> None:
+    for read in (read_header, decode):
+        with pytest.raises(ImageTooLarge, match=limit):
+            read(file, target=160)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (heif_grid(9, 9, shared=True), "items lie over each other"),
+        (heif_grid(2, 2, refs=[1, 2, 3, 9]), "an item ''"),
+        (heif_grid(2, 2).replace(b"hvc1", b"unci"), "an item 'unci'|torn"),
+        (heif_grid(2, 2, claimed=64), "do not cover"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_refused(file: bytes, reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        decode(file)
+
+
+def test_units_without_end_are_refused() -> None:
+    assert next(units(b"\0\0\0\2\x26\1\xff" + b"\0" * 9)) == (True, b"")
+    with pytest.raises(ImageTooLarge, match="units"):
+        list(units(b"\0\0\0\2\x26\1" * (MAX_UNITS + 2)))
+
+
+@pytest.mark.parametrize("place", range(30, 420, 3))
+def test_no_byte_of_the_boxes_leads_to_a_fault(place: int) -> None:
+    file = bytearray(heic.CLEAR)
+    for value in (0, 1, 255):
+        file[place] = value
+        with suppress(ImageError):
+            assert decode(bytes(file)).picture.mode == "RGB"
