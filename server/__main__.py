@@ -43,8 +43,18 @@ def main() -> int:
     for complaint in unknown_settings(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
-    Listener(create_app(classifier, settings), settings).run()
+    app = create_app(classifier, settings)
+    Listener(app, settings).run()
+    if app.state.predictor.stuck(0):  # the end of Python would wait for it, or crash
+        _exit_now()
     return 0
+
+
+def _exit_now() -> None:
+    """End the process with 0 under the feet of threads that run native code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Pattern(NamedTuple):
 Limit = Range | Pattern | None
 Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
+DECODING = Range(1_000_000, 2**40)
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
@@ -63,6 +64,7 @@ class Settings:
     connections: Annotated[int, Range(1, 1_000_000), "open at once; more are closed"] = 4096
     max_held_bytes: Annotated[int, Range(1, 2**40), "bytes of all bodies; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
+    max_decoding_bytes: Annotated[int, DECODING, "memory of all decoding at once"] = 512_000_000
     max_pixels: Annotated[int, Range(1, 178_000_000), "a larger image gets 400"] = 64_000_000
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
     api_keys: Annotated[Names, "keys, by commas; none: open"] = field(default=(), repr=False)
