@@ -32,6 +32,7 @@ Limit = Range | Pattern | None
 Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
 DECODING = Range(1_000_000, 2**40)
+PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
@@ -89,7 +90,24 @@ class Settings:
                     values[name] = _convert(text, kind, limit)
                 except ValueError as error:
                     raise UserError(f"{variable}={text}: must be {error}") from None
-        return cls(**values)
+        return cls(**{**values, "max_pixels": _max_pixels(values)})
+
+
+def _max_pixels(values: Mapping[str, Any]) -> int:
+    """Return `max_pixels`: as it is set, else the default or what decoding may take, if less.
+
+    Raise `UserError` where so many could never be decoded.
+    """
+    memory = values.get("max_decoding_bytes", Settings.max_decoding_bytes)
+    fitting: int = memory // PIXEL_BYTES
+    pixels: int = values.get("max_pixels", min(Settings.max_pixels, fitting))
+    if pixels > fitting:
+        raise UserError(
+            f"{PREFIX}MAX_PIXELS={pixels}: a plain picture of so many takes "
+            f"{pixels * PIXEL_BYTES:,} bytes to decode, {PREFIX}MAX_DECODING_BYTES allows "
+            f"{memory:,}; set that higher, or this to at most {fitting}"
+        )
+    return pixels
 
 
 def settings_table() -> str:
