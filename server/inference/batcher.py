@@ -113,28 +113,30 @@ class Batcher(Generic[Item, Result]):
                 pass
             if waiting := [job for job in batch if not job.future.done()]:
                 self._since[number] = began = time.perf_counter()
-                self._answer(waiting)
+                answered = self._answer(waiting)
                 self._since[number] = None
-                self._learn(len(waiting), time.perf_counter() - began)
+                self._learn(answered, len(waiting), time.perf_counter() - began)
             if job is None:
                 return
 
-    def _learn(self, items: int, seconds: float) -> None:
-        if self._warm:  # the very first batch is slower than any that follows
-            able = len(self._threads) - self.stuck(self.cost.most)
-            self.cost.learn(seconds / items / max(1, able))
-        self._warm = True
+    def _learn(self, answered: int, items: int, seconds: float) -> None:
+        """Learn what an item costs; from one that failed only where it was not cheaper."""
+        able = len(self._threads) - self.stuck(self.cost.most)
+        cost = seconds / items / max(1, able)
+        if self._warm and (answered or cost > self.cost()):
+            self.cost.learn(cost)
+        self._warm = True  # the very first batch is slower than any that follows
 
-    def _answer(self, batch: Sequence[_Job[Item, Result]]) -> None:
+    def _answer(self, batch: Sequence[_Job[Item, Result]]) -> int:
+        """Give each job its result or its error; return how many got a result."""
         results: Sequence[Result | Exception]
         try:
             results = self._run([job.item for job in batch])
         except BaseException as error:
             if len(batch) > 1:
-                for job in batch:
-                    self._answer([job])
-                return
+                return sum(self._answer([job]) for job in batch)
             fault = RuntimeError(f"a thread met {error!r}")
             results = [error if isinstance(error, Exception) else fault]
         for job, result in zip(batch, results, strict=True):
             job.resolve(result)
+        return sum(not isinstance(result, Exception) for result in results)
