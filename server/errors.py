@@ -19,7 +19,7 @@ class ImageError(UserError):
     """Bytes that cannot be used as an image."""
 
 
-class ImageTooLarge(ImageError):
+class ImageTooLarge(ImageError):  # noqa: N818 - a size, no fault
     """An image that would take more memory or work than the limit that the message names."""
 
 

@@ -66,7 +66,9 @@ class Settings:
     max_held_bytes: Annotated[int, Range(1, 2**40), "bytes of all bodies; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_decoding_bytes: Annotated[int, DECODING, "memory of all decoding at once"] = 512_000_000
-    max_pixels: Annotated[int, Range(1, 178_000_000), "a larger image gets 400"] = 64_000_000
+    max_pixels: Annotated[
+        int, Range(1, 178_000_000), "a larger image gets 413; some formats have less"
+    ] = 64_000_000
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
     api_keys: Annotated[Names, "keys, by commas; none: open"] = field(default=(), repr=False)
     cors_origins: Annotated[Names, "origins, by commas, whose pages may ask; *: all"] = ()

@@ -3,25 +3,41 @@
 Rules, so that one photograph always gives one array:
 
 * judged by content, never by name; only the formats of `FORMATS`; of an animation the first frame
-* turned upright by its EXIF orientation
+* what would take too much memory or work is refused by its header, before anything is decoded
 * transparency is blended on white; 16-bit is scaled to 8; CMYK, palette and gray become RGB
 * a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
   where that leaves each side at least twice as long as the input of the network
-* more than `MAX_PIXELS` pixels, or a file that ends too soon, is refused
+* any other picture of more than `LARGE` pixels is reduced by a whole factor, to means of squares
+  of pixels, under the same condition
+* turned upright by its EXIF orientation
+* a file that ends too soon is refused
+
+Nothing is copied at full size but what has to be: modes are converted in strips, and turned after
+they are reduced.
 """
 
-import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from server.errors import ImageError
+from server.image.header import header_of, opened, reduction
+from server.image.limits import MAX_PIXELS
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 64_000_000
-SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+STRIP = 1 << 18  # pixels that are converted at once
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # EXIF orientations but 1, which is upright
+EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+LARGEST_EXIF = 1 << 20  # bytes; Pillow parses it in Python
+SIDEWAYS = (5, 6, 7, 8)  # those that exchange width and height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,45 +57,30 @@ class Decoded:
 def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode the bytes of an image file, or raise `ImageError` saying what is wrong with them.
 
-    `target`: the side, in pixels, to which the picture will be resized; a large JPEG is then
-    decoded smaller. Without it each picture has the size of its file.
+    `target`: the side, in pixels, to which the picture will be resized; a large picture then comes
+    back smaller. Without it each picture has the size of its file.
+    `ImageTooLarge` is raised where `read_header` does.
     """
-    if not data:
-        raise ImageError("empty, 0 bytes")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
-            with Image.open(io.BytesIO(data), formats=FORMATS) as source:
-                return _decode(source, target, max_pixels)
-    except (ImageError, MemoryError):  # the second is no fault of the image
-        raise
-    except Image.DecompressionBombError:
-        raise ImageError(f"more pixels than the limit of {max_pixels:,}") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
-    except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
-
-
-def _decode(source: Image.Image, target: int | None, max_pixels: int) -> Decoded:
-    width, height = source.size
-    mode, form = source.mode, source.format or ""
-    if width * height > max_pixels:
-        raise ImageError(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
-    if target:
-        source.draft(None, (2 * target, 2 * target))
-    source.load()
-    orientation = _orientation(source)
-    upright = source if orientation == 1 else ImageOps.exif_transpose(source)
+    with opened(data, max_pixels) as source:
+        header = header_of(source, data, target=target, max_pixels=max_pixels)
+        source.load()
+        orientation = _orientation(source)
+        picture = _rgb(source, reduction(source.size, target))
+    del source  # its pixels, before others are made
+    width, height = header.width, header.height
+    if orientation in TURNS:
+        picture = picture.transpose(TURNS[orientation])
     if orientation in SIDEWAYS:
         width, height = height, width
-    picture = _rgb(upright)
-    return Decoded(picture=picture, width=width, height=height, mode=mode, format=form)
+    return Decoded(
+        picture=picture, width=width, height=height, mode=header.mode, format=header.format
+    )
 
 
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 is upright."""
+    if any(len(picture.info.get(key, "")) > LARGEST_EXIF for key in EXIF_KEYS):
+        return 1
     try:
         orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block says nothing about the pixels
@@ -87,16 +88,32 @@ def _orientation(picture: Image.Image) -> int:
     return orientation if 1 <= orientation <= 8 else 1  # noqa: PLR2004
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
+def _rgb(picture: Image.Image, factor: int) -> Image.Image:
+    """Return the picture in RGB, both sides divided by `factor`; as it is where it is that."""
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture if factor == 1 else picture.reduce(factor)
+    width, height = picture.size
+    rows = factor * max(1, STRIP // (width * factor))
+    if height <= rows:
+        return _opaque(picture).reduce(factor)
+    whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        whole.paste(_opaque(strip).reduce(factor), (0, top // factor))
+    return whole
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
         return _eight_bit(picture)
     if picture.mode == "F":
         raise ImageError("32-bit floating point; save it with 8 or 16 bits a channel")
     if picture.has_transparency_data:
+        opaque = Image.new("RGB", picture.size, "white")
         picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+        opaque.paste(picture, mask=picture)
+        return opaque
+    return picture.convert("RGB")
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:

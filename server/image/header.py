@@ -2,22 +2,43 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
 from server.errors import ImageError, ImageTooLarge
+from server.image.cost import check, cost_of
+from server.image.limits import MAX_PIXELS, MAX_READS
+from server.image.structure import check_structure, forget_directories
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 64_000_000
-BYTES_PER_PIXEL = {"WEBP": 16}
+LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
+
+
+class CountedReads(io.BytesIO):
+    """The bytes of a file, for a reader that parses pieces in Python: at most `MAX_READS` of them.
+
+    Chunks of PNGs, blocks of GIFs, tags of TIFFs, runs of BMPs, junk between the markers of JPEGs:
+    Pillow asks for each of these at least once.
+    """
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, and raise `ImageTooLarge` where that was done too often."""
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise ImageTooLarge(f"in more pieces than the limit of {MAX_READS:,}; save it again")
+        return super().read(size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
     """What a file says of its image; `width` and `height` as they are stored, not turned.
 
-    decoding_bytes: the most memory, above idle, that decoding it takes.
+    decoding_bytes: the most memory, above idle, that decoding and resizing it takes.
     """
 
     width: int
@@ -33,24 +54,51 @@ def read_header(data: bytes, *, target: int | None = None, max_pixels: int = MAX
     `target`: the side, in pixels, to which the picture will be resized, as for `decode`.
     Raises `ImageError` for what is no image, `ImageTooLarge` for what passes a limit.
     """
+    with opened(data, max_pixels) as source:
+        return header_of(source, data, target=target, max_pixels=max_pixels)
+
+
+@contextmanager
+def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image file, without decoding; whatever Pillow raises within is an `ImageError`."""
     if not data:
         raise ImageError("empty, 0 bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as source:
-                width, height = source.size
-                mode, form = source.mode, source.format or ""
-    except MemoryError:
+            warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
+            check_structure(data)
+            # runs of BMPs are bounded by their bytes
+            file = io.BytesIO(data) if data.startswith(b"BM") else CountedReads(data)
+            with Image.open(file, formats=FORMATS) as source:
+                forget_directories(source)
+                yield source
+    except (ImageError, MemoryError):  # the second is no fault of the image
         raise
     except Image.DecompressionBombError:
         raise ImageTooLarge(f"more pixels than the limit of {max_pixels:,}") from None
     except UnidentifiedImageError:
         raise ImageError(f"not an image in one of the formats {', '.join(FORMATS)}") from None
-    except Exception as error:
+    except Exception as error:  # Pillow's readers raise nearly anything on broken bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
-    if width * height > max_pixels:
-        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
-    decoding_bytes = width * height * BYTES_PER_PIXEL.get(form, 8) + len(data)
-    return Header(width=width, height=height, mode=mode, format=form, decoding_bytes=decoding_bytes)
+
+
+def header_of(source: Image.Image, data: bytes, *, target: int | None, max_pixels: int) -> Header:
+    """Describe an opened image, told to decode itself for `target`; or raise `ImageTooLarge`."""
+    width, height = source.size
+    mode, form = source.mode, source.format or ""
+    if target:
+        source.draft(None, (2 * target, 2 * target))
+    factor = reduction(source.size, target)
+    cost = cost_of(source, data, (width, height), factor=factor, target=target)
+    check(cost, (width, height), max_pixels)
+    return Header(
+        width=width, height=height, mode=mode, format=form, decoding_bytes=int(cost.bytes)
+    )
+
+
+def reduction(size: tuple[int, int], target: int | None) -> int:
+    """Return the factor by which a picture is reduced before it is resized to `target`; 1: not."""
+    if not target or size[0] * size[1] <= LARGE:
+        return 1
+    return max(1, min(size) // (2 * target))

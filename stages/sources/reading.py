@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from server.errors import ImageError
+from server.errors import ImageError, ImageTooLarge
 from server.image.decode import decode
 from server.image.features import FEATURES, image_features
 from server.image.resize import Pixels, Resizer
@@ -107,6 +107,10 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
 
 
 def same_pixels(first: str, second: str) -> bool:
-    """Whether two readable files decode to equal pixels."""
-    one, other = (decode(Path(file).read_bytes()).picture for file in (first, second))
-    return one.size == other.size and one.tobytes() == other.tobytes()
+    """Whether two readable files decode to equal pixels; the largest, whether they are equal."""
+    one, other = Path(first).read_bytes(), Path(second).read_bytes()
+    try:
+        pictures = decode(one).picture, decode(other).picture
+    except ImageTooLarge:  # at full size; they were read for a smaller one
+        return one == other
+    return pictures[0].size == pictures[1].size and pictures[0].tobytes() == pictures[1].tobytes()

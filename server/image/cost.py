@@ -1,0 +1,128 @@
+"""What decoding an opened image will cost, told by its header."""
+
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from server.errors import ImageError, ImageTooLarge
+from server.image import limits
+from server.image.jpeg import read_markers
+from server.image.structure import metadata_bytes
+
+Tag = ExifTags.Base
+JPEG_IN_TIFF = (6, 7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """`bytes` above idle, `nanoseconds` of a core; `kind` says of what image.
+
+    While only the decoding is counted, its bytes are those beside the picture.
+    """
+
+    kind: str
+    bytes: float
+    nanoseconds: float
+
+
+def cost_of(
+    source: Image.Image, data: bytes, size: tuple[int, int], *, factor: int, target: int | None
+) -> Cost:
+    """Return what it takes to decode an image, to turn it upright, and to resize it.
+
+    source: `data` as Pillow has opened it, told how large a JPEG is wanted; `size` is its own
+    factor: by which the picture is reduced as soon as it is decoded
+    target: the side to which it is resized then, one direction after the other
+    """
+    match source.format:
+        case "JPEG" | "MPO":
+            decoding = _jpeg(source, data, size)
+        case "TIFF":
+            decoding = _tiff(source, data)
+        case _:
+            decoding = _other(source, data)
+    pixels = source.width * source.height
+    reduced = pixels / factor**2
+    copied = 0 if source.mode == "RGB" and factor == 1 else 4 * reduced
+    decoded = decoding.bytes + _stored(source.mode) * pixels + copied
+    resized = 4 * reduced + 4 * (target or 0) * max(source.size) / factor
+    return Cost(
+        kind=decoding.kind,
+        bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),
+        nanoseconds=decoding.nanoseconds + limits.RESIZE * reduced,
+    )
+
+
+def check(cost: Cost, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise `ImageTooLarge`, which names the limit, where an image passes one."""
+    (width, height), side = size, limits.MAX_SIDE
+    pixels = width * height
+    if pixels > max_pixels:
+        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
+    if max(size) > side:
+        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
+    times = max(cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
+    if times > 1:
+        limit = f"{int(pixels / times):,} for {cost.kind}"
+        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {limit}")
+
+
+def _stored(mode: str) -> int:
+    """Return how many bytes Pillow keeps of a pixel."""
+    return 2 if mode.startswith("I;16") else 1 if mode in ("1", "L", "P") else 4
+
+
+def _other(source: Image.Image, data: bytes) -> Cost:
+    form, pixels = source.format or "", source.width * source.height
+    kind = f"{form} {source.mode}"
+    beside = 4 * metadata_bytes(data) if form == "PNG" else 2 * len(data)
+    if form == "PNG" and data[24] == 16 and source.mode != "I;16":  # noqa: PLR2004 - bits a sample
+        kind = f"PNG 16-bit {source.mode}"
+    elif form == "BMP" and source.info["compression"] in (1, 2):
+        kind = "BMP RLE"
+    rate = limits.RATES.get(kind) or limits.RATES[form]
+    return Cost(
+        kind=kind,
+        bytes=rate.bytes * pixels + beside,
+        nanoseconds=rate.nanoseconds * pixels + rate.each_byte * len(data),
+    )
+
+
+def _jpeg(source: Image.Image, data: bytes, size: tuple[int, int]) -> Cost:
+    frame, scans, first = read_markers(data)
+    if (frame.width, frame.height) != size:
+        raise ImageError("a JPEG of two sizes")
+    blocks, buffered = sum(frame.blocks.values()), frame.buffered(scans)
+    rate = limits.JPEG_BUFFERED if buffered else limits.JPEG
+    scan = limits.JPEG_SCAN if frame.huffman else limits.JPEG_ARITHMETIC_SCAN
+    return Cost(
+        kind=f"JPEG {source.mode} of {len(scans):,} scans",
+        bytes=rate.bytes * blocks + 3 * first,
+        nanoseconds=rate.nanoseconds * blocks
+        + rate.each_byte * len(data)
+        + scan * sum(scans)
+        + limits.JPEG_PIXEL * source.width * source.height,
+    )
+
+
+def _tiff(source: Image.Image, data: bytes) -> Cost:
+    """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
+    assert isinstance(source, TiffImageFile)
+    tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
+    width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])
+    across = max(1, int(tags.get(Tag.TileWidth, width)))
+    down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))
+    count = -(-width // across) * -(-height // down)
+    samples = sum(tags.get(Tag.BitsPerSample, (1,))) / 8
+    scans = data.count(b"\xff\xda") if tags.get(Tag.Compression) in JPEG_IN_TIFF else 0
+    turned = _stored(mode) * pixels if tags.get(Tag.Orientation, 1) != 1 else 0
+    rate = limits.RATES.get(f"TIFF {mode}") or limits.RATES["TIFF"]
+    return Cost(
+        kind=f"TIFF {mode}",
+        bytes=max(4, samples) * across * down + turned + len(data),
+        nanoseconds=rate.nanoseconds * pixels
+        + rate.each_byte * len(data)
+        + count * (limits.TIFF_SEGMENT + limits.TIFF_SAMPLE * samples * across * down)
+        + limits.JPEG_SCAN * scans * 3 * across * down / 64,
+    )

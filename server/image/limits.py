@@ -1,0 +1,66 @@
+"""What decoding may cost, and what it does cost by format and mode: measured, kept as data."""
+
+from dataclasses import dataclass
+
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 65_535  # JPEG's own, so that no line of an image is large
+MAX_BYTES = 350_000_000  # above idle
+MAX_NANOSECONDS = 900_000_000  # of a core, by the rates below; the rest of a second: metadata
+MAX_METADATA = 16_000_000  # bytes of text in a PNG, inflated
+MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags, runs
+MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
+MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one
+MAX_TAGS = 4_000  # of a TIFF
+MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
+MAX_VALUES = 100_000  # numbers in the tags of a TIFF
+OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What decoding takes: bytes a pixel, nanoseconds a pixel, and nanoseconds a byte of the file.
+
+    The bytes are those of readers, beside the picture itself.
+    """
+
+    bytes: float
+    nanoseconds: float
+    each_byte: float
+
+
+# The worst content of each kind (every line filtered, runs of one pixel, noise), decoded in a
+# process of its own and resized to 160 x 160: CPU time, and the most memory above idle. By format
+# and, where it matters, by mode.
+RATES = {
+    "PNG": Rate(0, 29, 3),
+    "PNG 1": Rate(0, 6, 3),
+    "PNG L": Rate(0, 8, 3),
+    "PNG P": Rate(0, 8, 3),
+    "PNG LA": Rate(0, 18, 3),
+    "PNG I;16": Rate(0, 17, 3),
+    "PNG RGB": Rate(0, 18, 3),
+    "PNG 16-bit RGB": Rate(0, 28, 3),
+    "PNG 16-bit RGBA": Rate(0, 43, 3),
+    "WEBP": Rate(12, 18, 15),
+    "WEBP RGBA": Rate(12, 30, 15),
+    "BMP": Rate(0, 8, 2),
+    "BMP RLE": Rate(3, 110, 200),
+    "GIF": Rate(1, 6, 10),
+    "TIFF": Rate(0, 5, 15),
+    "TIFF 1": Rate(0, 3, 30),
+    "TIFF LAB": Rate(0, 50, 15),
+}
+
+# JPEG: by blocks of 8 x 8 samples, not pixels; where there are several scans, the coefficients are
+# kept until the last. Besides: nanoseconds a block in each scan, and a pixel that comes out.
+JPEG = Rate(0, 20, 6)
+JPEG_BUFFERED = Rate(128, 80, 25)
+JPEG_SCAN = 36
+JPEG_ARITHMETIC_SCAN = 1_500
+JPEG_PIXEL = 8
+
+# TIFF: nanoseconds a byte of samples, and a strip or tile
+TIFF_SAMPLE = 4
+TIFF_SEGMENT = 5_000
+
+RESIZE = 7  # nanoseconds a pixel that is not reduced before, by the dearest filter

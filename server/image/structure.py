@@ -1,0 +1,87 @@
+"""What Pillow takes from a file in one piece, but goes through in Python: bounded beforehand."""
+
+import struct
+from collections.abc import Iterator
+
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from server.errors import ImageError, ImageTooLarge
+from server.image.jpeg import check_segments
+from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_TAGS, MAX_VALUES
+
+JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
+DEFLATED = (b"zTXt", b"iTXt", b"iCCP")  # chunks that Pillow inflates, to a megabyte each
+TEXTS = (*DEFLATED, b"tEXt", b"eXIf")
+RATIO = 1032  # the most that deflate can make of a byte
+MEGABYTE = 1 << 20
+TIFFS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
+BLOBS = (1, 2, 6, 7)  # types of tags that stay bytes
+GEOMETRY = (256, 257, 258, 259, 277, 278, 322, 323)  # what says how large the samples are
+WHOLE_NUMBERS = (3, 4, 16)
+OFFSETS = (273, 324)  # of strips, of tiles
+DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS and interoperability
+
+
+def check_structure(data: bytes) -> None:
+    """Raise `ImageTooLarge` for metadata that would take Pillow too long."""
+    if data.startswith(JPEG):
+        check_segments(data)
+    elif data.startswith(PNG):
+        size = metadata_bytes(data)
+        if size > MAX_METADATA:
+            limit = f"over the limit of {MAX_METADATA:,}"
+            raise ImageTooLarge(f"PNG metadata of up to {size:,} bytes, {limit}")
+    elif data[:4] in TIFFS:
+        _check_tags(data)
+
+
+def metadata_bytes(data: bytes) -> int:
+    """Return how many bytes the text in a PNG's chunks may come to."""
+    total, at = 0, len(PNG)
+    while at + 8 <= len(data):
+        size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if name in TEXTS:
+            total += min(RATIO * size, MEGABYTE) if name in DEFLATED else 0
+            total += min(size, len(data) - at)
+        at += 12 + size
+    return total
+
+
+def _check_tags(data: bytes) -> None:
+    values = 0
+    for number, (tag, kind, count) in enumerate(_tags(data)):
+        if number == MAX_TAGS:
+            raise ImageTooLarge(f"more tags than the limit of {MAX_TAGS:,}")
+        if tag in GEOMETRY and kind not in WHOLE_NUMBERS:  # libtiff takes types that Pillow skips
+            raise ImageError(f"TIFF tag {tag} of type {kind}")
+        if tag in OFFSETS and count > MAX_SEGMENTS:
+            raise ImageTooLarge(f"{count:,} strips or tiles, over the limit of {MAX_SEGMENTS:,}")
+        values += count if kind not in BLOBS else 0
+        if values > MAX_VALUES:
+            raise ImageTooLarge(f"tags of more values than the limit of {MAX_VALUES:,}")
+
+
+def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, type and number of values of each entry of the first directory."""
+    order, large = TIFFS[data[:4]], data[2:4] in (b"+\0", b"\0+")
+    try:
+        (start,) = struct.unpack_from(order + ("Q" if large else "I"), data, 8 if large else 4)
+        (entries,) = struct.unpack_from(order + ("Q" if large else "H"), data, start)
+        start += 8 if large else 2
+        for entry in range(entries):
+            yield struct.unpack_from(
+                order + ("HHQ" if large else "HHI"), data, start + entry * (20 if large else 12)
+            )
+    except struct.error:  # outside of the file: for Pillow to refuse
+        return
+
+
+def forget_directories(source: Image.Image) -> None:
+    """Have Pillow not read the directories of a TIFF that say nothing of its pixels."""
+    if isinstance(source, TiffImageFile):
+        exif = source.getexif()
+        for tag in DIRECTORIES:
+            if tag in exif:
+                del exif[tag]
