@@ -12,7 +12,7 @@ from server.errors import ImageTooLarge, Overloaded
 MEGA = 1_000_000
 
 
-class NoRoom(Exception):  # noqa: N818 - a state, no fault
+class NoRoom(MemoryError):  # noqa: N818 - a state, no fault
     """What is being decoded leaves no room for `size` bytes; wait for a turn."""
 
     def __init__(self, size: int) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from uuid6 import uuid7
 
 from server.image.decode import decode
 from server.image.features import image_features
-from server.image.header import read_header
+from server.image.header import Header
 from server.image.resize import Pixels
 from server.inference.memory import DecodingMemory, Turn
 from server.model.classifier import Classifier, Floats
@@ -78,9 +79,12 @@ class Worker:
         """
         started = time.perf_counter()
         resizer, limit = self._resizer, self.settings.max_pixels
-        header = read_header(source.data, target=resizer.size, max_pixels=limit)
-        with self.memory.hold(header.decoding_bytes, source.turn):
-            decoded = decode(source.data, target=resizer.size, max_pixels=limit)
+        with ExitStack() as memory:
+
+            def admit(header: Header) -> None:
+                memory.enter_context(self.memory.hold(header.decoding_bytes, source.turn))
+
+            decoded = decode(source.data, target=resizer.size, max_pixels=limit, admit=admit)
             pixels = resizer(decoded.picture)
             width, height, form = decoded.width, decoded.height, decoded.format
             del decoded  # before its memory is anybody else's
