@@ -19,15 +19,16 @@ def main() -> int:
         asked = sys.argv[1:] in (["--help"], ["-h"])
         print(HELP + settings_table(), file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
+    from server.telemetry.logs import configure
+
+    configure()  # from here on nothing that is said on stderr can stop or end the process
     import structlog
 
     from server.app import create_app
     from server.http.listener import Listener
     from server.model.classifier import Classifier
     from server.storage.model_file import ModelFile
-    from server.telemetry.logs import configure
 
-    configure()
     try:
         settings = Settings.read(os.environ)
         classifier = Classifier(

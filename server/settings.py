@@ -73,6 +73,7 @@ class Settings:
     api_keys: Annotated[Names, "keys, by commas; none: open"] = field(default=(), repr=False)
     cors_origins: Annotated[Names, "origins, by commas, whose pages may ask; *: all"] = ()
     prediction_log: Annotated[str, "folder of the log, or stdout, or off"] = "data/predictions"
+    log_top: Annotated[int, Range(1, 1_000_000), "probabilities a row lists at most"] = 20
     reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
     monitoring_rows: Annotated[int, Range(10, 100_000), "last answers that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0

@@ -59,7 +59,8 @@ class Worker:
         """Open nothing yet.
 
         classifier: the artefact, which says how images are resized and what the answers mean.
-        settings: of these `max_pixels`, `max_decoding_bytes`, `prediction_log` and `revision`.
+        settings: of these `max_pixels`, `max_decoding_bytes`, `prediction_log`, `log_top` and
+            `revision`.
         metrics: where runs of the network and lost rows are counted.
         network: what to ask instead of the classifier itself: images in, `[n, classes]` out.
         """
@@ -67,7 +68,7 @@ class Worker:
         self.settings = settings
         self.metrics = metrics
         self.memory = DecodingMemory(settings.max_decoding_bytes)
-        self.log = PredictionLog(settings.prediction_log)
+        self.log = PredictionLog(settings.prediction_log, top=settings.log_top)
         self.failing = False
         self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
         self._resizer = classifier.resizer

@@ -11,11 +11,11 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
-import orjson
-
+from server.output import Lines, Output
 from server.predictions.prediction import Prediction
 
 STDOUT = "stdout"
@@ -27,91 +27,88 @@ logger = logging.getLogger(__name__)
 class PredictionLog:
     """Appends rows to `target`: a folder, `stdout` or `off`; from any thread.
 
-    What cannot be written never stops an answer: it is counted in `failures`, and `problem` says
-    why until a later row gets through.
+    `top`: how many probabilities a row lists at most. What cannot be written in time never stops an
+    answer: it is counted in `failures`, and `problem` says why until a later row gets through.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, top: int) -> None:
         self.target = target
-        self.failures = 0
-        self.problem: str | None = None
+        self.top = top
+        self._output = Output()
+        self._stdout = Lines(sys.__stdout__.fileno() if sys.__stdout__ else -1)
         self._file: _DayFile | None = None  # opened by the first row
-        self._lock = Lock()
+        self._reported: str | None = None
+        self._reporting = Lock()
+
+    @property
+    def failures(self) -> int:
+        """How many rows were lost."""
+        return self._output.failures
+
+    @property
+    def problem(self) -> str | None:
+        """Why rows are lost, or None."""
+        return self._output.problem
 
     def append(self, predictions: Sequence[Prediction]) -> int:
         """Write a row each, all of them at once; return how many were lost."""
         if self.target == OFF or not predictions:
             return 0
-        rows = b"".join(
-            orjson.dumps(one.row(), option=orjson.OPT_APPEND_NEWLINE) for one in predictions
-        )
-        with self._lock:
-            try:
-                self._write(rows, predictions[0].time)
-            except OSError as error:
-                self._report(error.strerror or str(error))
-                self.failures += len(predictions)
-                return len(predictions)
-            self._report(None)
-            return 0
+        rows = b"".join(one.line(top=self.top) for one in predictions)
+        write = partial(self._write, rows, predictions[0].time)
+        written = self._output.write(write, lines=len(predictions), size=len(rows))
+        self._report(self.problem)
+        return 0 if written else len(predictions)
 
     def state(self) -> dict[str, object]:
         """Return target, failures and problem, for `/health`."""
-        state: dict[str, object] = {"target": self.target, "failures": self.failures}
-        return {**state, "problem": self.problem} if self.problem else state
+        return {"target": self.target, **self._output.state()}
 
     def close(self) -> None:
-        """Close the file; the next row would open it again."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        """Write what waits, in a bounded time, and close the file; the next row would open it."""
+        self._output.close()
+        if not self._output.busy:
+            self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file:
+            file.close()
 
     def _report(self, problem: str | None) -> None:
         """Log a problem when it begins and when it ends, not with each row."""
-        if problem and problem != self.problem:
+        with self._reporting:
+            before, self._reported = self._reported, problem
+        if problem and problem != before:
             logger.error("prediction log: %s: %s; answers go on without rows", self.target, problem)
-        elif self.problem and not problem:
+        elif before and not problem:
             logger.info("prediction log: written again")
-        self.problem = problem
 
     def _write(self, rows: bytes, now: datetime) -> None:
         if self.target == STDOUT:
-            _write_all(sys.stdout.fileno(), rows)
+            self._stdout.write(rows)
             return
         name = f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
         if self._file is None or not self._file.is_still(name):
-            self.close()
+            self._close()
             self._file = _DayFile(Path(self.target) / name)
         self._file.write(rows)
 
 
-class _DayFile:
+class _DayFile(Lines):
     """An open file of rows, which are whole lines whatever was interrupted before."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-        size = os.fstat(self.descriptor).st_size
-        self.torn = size > 0 and os.pread(self.descriptor, 1, size - 1) != b"\n"
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        size = os.fstat(descriptor).st_size
+        super().__init__(descriptor, torn=size > 0 and os.pread(descriptor, 1, size - 1) != b"\n")
 
     def is_still(self, name: str) -> bool:
         """Whether this is the file of that name, and nobody has removed it."""
         return self.path.name == name and os.fstat(self.descriptor).st_nlink > 0
 
-    def write(self, rows: bytes) -> None:
-        """Append `rows`; after an interrupted line, on a new one."""
-        rows = b"\n" + rows if self.torn else rows
-        self.torn = True
-        _write_all(self.descriptor, rows)
-        self.torn = False
-
     def close(self) -> None:
+        """Close it."""
         os.close(self.descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Write until nothing is left: a pipe or a filling disk may take less at a time."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

@@ -1,9 +1,16 @@
 """One prediction: the answer to the client, and the row of the prediction log."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from math import fsum
+from operator import itemgetter
 from typing import Any
+
+import orjson
+
+LONGEST_LINE = 16_384  # bytes, with its end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +26,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The prediction row, contract version 1. `milliseconds`: of queue, decode and infer."""
+    """The prediction row, contract version 2. `milliseconds`: of queue, decode and infer."""
 
     id: str
     time: datetime
@@ -46,21 +53,28 @@ class Prediction:
         """Whether that is less than the artefact asks of an answer."""
         return self.confidence < self.threshold
 
-    def answer(self) -> dict[str, Any]:
-        """Return what the client gets."""
+    def answer(self, top: int | None = None) -> dict[str, Any]:
+        """Return what the client gets; with `top` the highest probabilities alone, and `rest`."""
+        listed = {"probabilities": self.probabilities} if top is None else self.highest(top)
         return {
             "id": self.id,
             "class": self.name,
             "confidence": self.confidence,
-            "probabilities": self.probabilities,
+            **listed,
             "abstain": self.abstain,
             "model": self.model,
         }
 
-    def row(self) -> dict[str, Any]:
-        """Return what the log keeps."""
+    def highest(self, top: int) -> dict[str, Any]:
+        """Return `probabilities`, the `top` highest; `rest`, how many others and their sum."""
+        ranked = self._ranked
+        rest = {"classes": len(ranked[top:]), "probability": fsum(p for _, p in ranked[top:])}
+        return {"probabilities": dict(ranked[:top]), "rest": rest}
+
+    def row(self, top: int) -> dict[str, Any]:
+        """Return what the log keeps, with the `top` highest probabilities."""
         return {
-            **self.answer(),
+            **self.answer(top),
             "time": self.time.isoformat(timespec="milliseconds"),
             "revision": self.revision,
             **self.picture.features,
@@ -71,3 +85,24 @@ class Prediction:
             "provider": self.provider,
             "milliseconds": self.milliseconds,
         }
+
+    def line(self, *, top: int) -> bytes:
+        """Return the row as a line of JSON; it lists fewer than `top` where it would get too long.
+
+        Docker and Kubernetes split lines beyond `LONGEST_LINE`.
+        """
+        top = min(top, len(self.probabilities))
+        line = _line(self.row(top))
+        if len(line) <= LONGEST_LINE:
+            return line
+        fitting = bisect_right(range(top), LONGEST_LINE, key=lambda n: len(_line(self.row(n))))
+        return _line(self.row(max(0, fitting - 1)))
+
+    @cached_property
+    def _ranked(self) -> list[tuple[str, float]]:
+        """Classes and probabilities, highest first; equal ones in index order."""
+        return sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)

@@ -14,6 +14,7 @@ from server.inference.predictor import STUCK, Predictor
 from server.model.metadata import Metadata
 from server.predictions.prediction import Prediction
 from server.telemetry.metrics import Metrics
+from server.telemetry.stderr import STDERR
 
 # Largest difference in a probability from what export-onnx saw. Another processor or a GPU sums in
 # another order; int8 saturates differently with VNNI than without.
@@ -60,11 +61,15 @@ class Health:
     async def health(self, _: Request) -> Json:
         """Say, to people, what is running and where."""
         problem = await self.check()
+        await STDERR.output.settle()
         answer = {
-            "status": "degraded" if problem or self.predictor.degraded else "ok",
+            "status": "degraded"
+            if problem or self.predictor.degraded or STDERR.output.problem
+            else "ok",
             "ready": problem is None,
             "since": self.since.isoformat(timespec="seconds"),
             **self.predictor.state(),
+            "stderr": STDERR.output.state(),
         }
         return Json(answer | ({"problem": problem} if problem else {}))
 
@@ -107,8 +112,8 @@ class Health:
         try:
             for observe in self.predictor.rehearsal:
                 observe(prediction)
-            for content in (prediction.answer(), prediction.row()):
-                Json(content)  # which renders it
+            Json(prediction.answer())  # which renders it
+            prediction.line(top=self.predictor.settings.log_top)
         except Exception as error:
             logger.exception("the golden image's answer failed")
             return f"the golden image's answer cannot be given: {type(error).__name__}: {error}"

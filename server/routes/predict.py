@@ -1,5 +1,6 @@
 """Predictions and explanations: what clients call."""
 
+import re
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -14,6 +15,7 @@ from server.inference.predictor import Predictor
 from server.predictions.prediction import Prediction
 
 FIELDS = "images"
+TOP = re.compile("[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class Routes:
 
     async def predict(self, request: Request) -> Json:
         """Classify the image of a multipart field `image`, or of the raw body."""
+        top = _top(request)
         self.predictor.check()  # before the body is read, and again after it
         data = await _image(request)
         prediction = await unless_gone(request, self.predictor.predict(data))
         request.state.milliseconds = prediction.milliseconds
-        return Json(prediction.answer())
+        return Json(prediction.answer(top))
 
     async def explain(self, request: Request) -> Json:
         """Say what the class of an image rests on; it is sent as to `predict`, and never logged."""
@@ -44,12 +47,13 @@ class Routes:
         """Classify the images of multipart fields `images`; each gets its answer or its error."""
         if not is_form(request):
             raise HTTPException(415, f"send multipart/form-data; curl -F {FIELDS}=@FILE")
+        top = _top(request)
         self.predictor.check()
         files = await read_files(request, FIELDS, most=self.max_batch_images)
         images = [file.data for file in files]
         results = await unless_gone(request, self.predictor.predict_batch(images))
         answers = [
-            {"file": file.name, **result.answer()}
+            {"file": file.name, **result.answer(top)}
             if isinstance(result, Prediction)
             else {"file": file.name, "error": problem(request, result)}
             for file, result in zip(files, results, strict=True)
@@ -59,6 +63,16 @@ class Routes:
     async def classes(self, _: Request) -> Json:
         """List the classes in index order."""
         return Json({"classes": self.predictor.metadata.classes})
+
+
+def _top(request: Request) -> int | None:
+    """Return how many probabilities are asked for; None: all, in index order."""
+    match request.query_params.getlist("top"):
+        case []:
+            return None
+        case [text] if TOP.fullmatch(text):
+            return int(text[:9])  # more are all of them
+    raise HTTPException(400, "top: must be a whole number from 1; ?top=5 lists 5 probabilities")
 
 
 async def _image(request: Request) -> bytes:

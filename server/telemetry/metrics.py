@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from functools import partial
 
 import prometheus_client as prometheus
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from server.predictions.prediction import Prediction
+from server.telemetry.stderr import STDERR
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use to anybody here
 
@@ -50,6 +53,7 @@ class Metrics:
         self.brightness = shares("image_brightness", "Mean luma, 0 to 1.")
         self.contrast = shares("image_contrast", "Deviation of luma, 0 to 1.", buckets=SHARES[:5])
         self.log_failures = counter("prediction_log_failures", "Rows that could not be logged.")
+        registry.register(_StderrFailures())
 
         self.stability = gauge(
             "drift_population_stability_index", "Against validation.", ("column",)
@@ -94,3 +98,12 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return all of them in Prometheus's text format."""
         return prometheus.generate_latest(self.registry)
+
+
+class _StderrFailures(Collector):
+    """The counter of the process's own log, which no `Metrics` counts."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "stderr_failures", "Lines of stderr that could not be written.", STDERR.output.failures
+        )

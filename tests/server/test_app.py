@@ -42,6 +42,36 @@ def test_an_answer_names_class_confidence_and_all_probabilities(
     assert answer["model"] == classifier.name
 
 
+@pytest.mark.parametrize("top", ["1", "2", "3", "50", "9" * 30, "9" * 5000])
+def test_an_answer_lists_as_many_probabilities_as_are_asked_for(
+    client: TestClient, top: str
+) -> None:
+    files = [("images", photograph()), ("images", b"rubbish")]
+    all_of_them = client.post("/predict", content=photograph()).json()["probabilities"]
+    ranked = sorted(all_of_them.items(), key=lambda item: -item[1])
+    count = int(top[:9])
+    one = client.post(f"/predict?top={top}", content=photograph()).json()
+    batch = client.post(f"/predict_batch?top={top}", files=files).json()["results"]
+    for answer in (one, batch[0]):
+        assert list(answer["probabilities"].items()) == ranked[:count]
+        others = [p for _, p in ranked[count:]]
+        assert answer["rest"] == {"classes": len(others), "probability": pytest.approx(sum(others))}
+        assert next(iter(answer["probabilities"])) == answer["class"]
+    assert batch[1]["error"]["status"] == 400
+
+
+@pytest.mark.parametrize(
+    "top", ["0", "-1", "", "1.0", "few", "1e3", "%D9%A3", "%201", "+1", "1&top=2", "0" * 5000]
+)
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch"])
+def test_a_bad_number_of_probabilities_is_refused_in_one_sentence(
+    client: TestClient, path: str, top: str
+) -> None:
+    answer = client.post(f"{path}?top={top}", files={"images": photograph()})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("top: must be a whole number from 1;")
+
+
 def test_classes_are_in_index_order(client: TestClient) -> None:
     assert client.get("/classes").json() == {"classes": ["disc", "frame", "stripes"]}
 

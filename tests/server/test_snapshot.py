@@ -51,13 +51,13 @@ def test_the_command_says_what_it_copied(
 ) -> None:
     assert main() == 2
     assert "data/predictions: no predictions there" in capsys.readouterr().err
-    PredictionLog("data/predictions").append([PREDICTION])
+    PredictionLog("data/predictions", top=20).append([PREDICTION])
     assert main() == 0
     assert "1 predictions in data/current/predictions.jsonl" in capsys.readouterr().out
 
 
 def test_a_row_starts_on_a_new_line_after_a_torn_one(tmp_path: Path) -> None:
-    log = PredictionLog(str(tmp_path))
+    log = PredictionLog(str(tmp_path), top=20)
     log.append([PREDICTION])
     [file] = tmp_path.iterdir()
     with file.open("ab") as torn:
@@ -73,7 +73,7 @@ def test_a_row_starts_on_a_new_line_after_a_torn_one(tmp_path: Path) -> None:
 def test_each_day_and_each_removed_file_gets_a_new_one(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    log = PredictionLog(str(tmp_path))
+    log = PredictionLog(str(tmp_path), top=20)
     log.append([PREDICTION])
     [first] = tmp_path.iterdir()
     assert first.name.startswith("2026-11-23-")

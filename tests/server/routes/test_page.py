@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-from tests.kit.artefact import COLOURS, coloured, write_colour_artefact
+from tests.kit.artefact import COLOURS, coloured, write_colour_artefact, write_pixel_artefact
 from tests.kit.browser import browser
 from tests.kit.drawing import encoded
 from tests.kit.live import Live, serve
@@ -121,6 +121,16 @@ def test_ten_files_at_once_get_an_answer_each(visit: Visit, live: Live) -> None:
     for number, name in enumerate(names):
         expect(card(page, f"{number}.png").locator(".class")).to_contain_text(name)
     expect(page.locator(".card")).to_have_count(10)
+
+
+def test_of_many_classes_the_least_probable_are_summed(visit: Visit, tmp_path: Path) -> None:
+    with serve(tmp_path, write_pixel_artefact(tmp_path / "model.onnx")) as many:
+        page = visit(many)
+        choose(page, square("red"))
+        found = card(page, "red.png")
+        found.get_by_text("763 more").click()
+        expect(found.locator(".bars li")).to_have_count(100)
+        expect(found).to_contain_text("668 others together")
 
 
 def test_a_broken_file_is_told_among_good_ones(visit: Visit, live: Live) -> None:

@@ -32,7 +32,7 @@ def prediction(rng: np.random.Generator, *, darker: float = 0.0) -> Prediction:
 
 
 def reference_of(rng: np.random.Generator) -> dict[str, object]:
-    rows = [prediction(rng).row() for _ in range(400)]
+    rows = [prediction(rng).row(20) for _ in range(400)]
     return reference_histograms(pa.Table.from_pylist(rows), ["a", "b"])
 
 
