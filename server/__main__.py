@@ -1,6 +1,8 @@
 """`python -m server`: load the model and listen."""
 
+import atexit
 import os
+import signal
 import sys
 
 from server.errors import UserError
@@ -29,6 +31,7 @@ def main() -> int:
     from server.model.classifier import Classifier
     from server.storage.model_file import ModelFile
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the listener notes it
     try:
         settings = Settings.read(os.environ)
         classifier = Classifier(
@@ -37,6 +40,8 @@ def main() -> int:
             threads=settings.threads,
             graphs=settings.cuda_graphs,
         )
+        app = create_app(classifier, settings)
+        listener = Listener(app, settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -44,8 +49,7 @@ def main() -> int:
     for complaint in unknown_settings(os.environ):
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
-    app = create_app(classifier, settings)
-    Listener(app, settings).run()
+    listener.listen()
     if app.state.predictor.stuck(0):  # the end of Python would wait for it, or crash
         _exit_now()
     return 0
@@ -53,8 +57,7 @@ def main() -> int:
 
 def _exit_now() -> None:
     """End the process with 0 under the feet of threads that run native code."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    atexit._run_exitfuncs()  # what Python would do itself; the last lines are written then
     os._exit(0)
 
 

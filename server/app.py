@@ -10,10 +10,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server.http.access import AccessMiddleware
 from server.http.api_keys import ApiKeys
 from server.http.body_limit import BodyLimit
+from server.http.paths import NotFound, RootPath
 from server.http.problems import HANDLERS
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
@@ -73,21 +75,29 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/metrics", exposition),
         Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
     ]
-    layers = [
+    known, prefix = {route.path for route in paths}, settings.root_path
+    layers = []
+    if settings.trusted_proxies:
+        trusted = list(settings.trusted_proxies)
+        layers.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
+    if prefix:
+        layers.append(Middleware(RootPath, prefix=prefix, routes=known))
+    layers.append(
         Middleware(
             AccessMiddleware,
             metrics=metrics,
             provider=classifier.provider,
-            routes={route.path for route in paths},
+            routes=known,
             draining=lambda: health.draining,
         )
-    ]
+    )
     if settings.cors_origins:
         layers.append(Middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS))
     if settings.api_keys:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
     layers.append(Middleware(BodyLimit, settings=settings))
     app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
     app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
     app.state.predictor = predictor
     return app

@@ -2,11 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 
+from server import validators
 from server.errors import UserError
 from server.model.policy import ProviderPolicy
 
@@ -28,7 +29,7 @@ class Pattern(NamedTuple):
     words: str
 
 
-Limit = Range | Pattern | None
+Limit = Range | Pattern | Callable[[str], None] | None  # the last for each of `Names`
 Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
 DECODING = Range(1_000_000, 2**40)
@@ -36,6 +37,7 @@ PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
+ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
 
 
@@ -70,8 +72,16 @@ class Settings:
         int, Range(1, 178_000_000), "a larger image gets 413; some formats have less"
     ] = 64_000_000
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
-    api_keys: Annotated[Names, "keys, by commas; none: open"] = field(default=(), repr=False)
-    cors_origins: Annotated[Names, "origins, by commas, whose pages may ask; *: all"] = ()
+    api_keys: Annotated[Names, validators.api_key, "keys, by commas; none: open"] = field(
+        default=(), repr=False
+    )
+    cors_origins: Annotated[
+        Names, validators.origin, "origins, by commas, whose pages may ask; *: all"
+    ] = ()
+    root_path: Annotated[str, ROOT, "prefix under which a proxy shows this server"] = ""
+    trusted_proxies: Annotated[
+        Names, validators.proxy, "addresses, by commas, whose X-Forwarded-For holds; *: all"
+    ] = ()
     prediction_log: Annotated[str, "folder of the log, or stdout, or off"] = "data/predictions"
     log_top: Annotated[int, Range(1, 1_000_000), "probabilities a row lists at most"] = 20
     reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
@@ -84,15 +94,18 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> Self:
         """Read the environment, or raise `UserError` naming the variable, its value and the cure.
 
-        An empty variable counts as none.
+        An empty variable counts as none, but for keys: there somebody's are missing.
         """
         values = {}
+        secrets = {one.name for one in fields(cls) if not one.repr}
         for variable, name, kind, limit, _ in _declarations():
-            if text := environment.get(variable):
+            text = environment.get(variable)
+            if text or (text is not None and name in secrets):
                 try:
                     values[name] = _convert(text, kind, limit)
                 except ValueError as error:
-                    raise UserError(f"{variable}={text}: must be {error}") from None
+                    shown = variable if name in secrets else f"{variable}={text}"
+                    raise UserError(f"{shown}: must be {error}") from None
         return cls(**{**values, "max_pixels": _max_pixels(values)})
 
 
@@ -142,8 +155,13 @@ def _declarations() -> Iterator[tuple[str, str, Any, Limit, str]]:
 
 def _convert(text: str, kind: Any, limit: Limit) -> Any:
     """Return the value that `text` stands for, or raise `ValueError` saying what it must be."""
-    if kind == Names:  # takes any text: an error shows it, and nobody may see a key
-        return tuple(name for part in text.split(",") if (name := part.strip()))
+    if kind == Names:
+        names = tuple(name for part in text.split(",") if (name := part.strip()))
+        for name in names:
+            limit(name)  # type: ignore[misc, operator]
+        if not names or ("*" in names and len(names) > 1):
+            raise ValueError("* alone, or none" if names else "unset, or not empty")
+        return names
     match limit:
         case Range(least, most, noun):
             with suppress(ValueError):

@@ -17,6 +17,7 @@ from server.telemetry.metrics import Metrics
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 LONGEST_PATH = 200
+LONGEST_ADDRESS = 45  # of IPv6; a proxy that is trusted may pass on anything
 
 # OWASP's REST Security Cheat Sheet: nothing may be kept, and nothing is a page but those that bring
 # a policy of their own
@@ -92,7 +93,7 @@ class AccessMiddleware:
             headers.setdefault(name, value)
 
     def _note(self, request: Request, status: int, seconds: float) -> None:
-        path, reasons = request.url.path, request.state.reasons
+        path, reasons = request.scope["path"], request.state.reasons
         route = path if path in self.routes else "other"
         self.metrics.observe_request(route, status, seconds, reasons)
         log.info(
@@ -102,6 +103,6 @@ class AccessMiddleware:
             status=status,
             milliseconds=round(1000 * seconds, 3),
             request_id=request.state.request_id,
-            client=request.client.host if request.client else None,
+            client=request.client.host[:LONGEST_ADDRESS] if request.client else None,
             **({"reason": reasons[-1]} if reasons and status != HTTPStatus.OK else {}),
         )

@@ -12,6 +12,8 @@ from server.http.problems import problem_response
 # the page asks people for their key; machines that look after the server hold none
 OPEN = ("/", "/health", "/health/live", "/health/ready", "/metrics")
 
+MOST_KEYS = 8  # that a request may carry
+
 REFUSAL = HTTPException(
     401,
     "send an API key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`",
@@ -22,7 +24,8 @@ REFUSAL = HTTPException(
 class ApiKeys:
     """ASGI middleware that answers 401 to a request without one of `keys`.
 
-    A key is sent as `Authorization: Bearer KEY` (RFC 6750) or `X-API-Key: KEY`.
+    A key is sent as `Authorization: Bearer KEY` (RFC 6750) or `X-API-Key: KEY`. One that is right
+    is enough: a proxy may have put its own beside it.
     """
 
     def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
@@ -34,15 +37,19 @@ class ApiKeys:
         app = self.app
         if scope["type"] == "http" and scope["path"] not in OPEN:
             request = Request(scope)
-            sent = _sent_key(request)
-            # compared with each, in a time that tells nothing of any
-            matches = [hmac.compare_digest(sent, key) for key in self.keys]
+            # each is compared with each, in a time that tells nothing of any
+            sent = _sent_keys(request)
+            matches = [hmac.compare_digest(one, key) for one in sent for key in self.keys]
             if not any(matches):
                 app = problem_response(request, REFUSAL)
         await app(scope, receive, send)
 
 
-def _sent_key(request: Request) -> bytes:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    sent = key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    return sent.encode()
+def _sent_keys(request: Request) -> list[bytes]:
+    """Return what may be keys, of many the last few."""
+    sent = request.headers.getlist("x-api-key")
+    for value in request.headers.getlist("authorization"):
+        scheme, _, key = value.partition(" ")
+        if scheme.lower() == "bearer":
+            sent.append(key.strip())
+    return [key.encode() for key in sent[-MOST_KEYS:]]

@@ -17,7 +17,7 @@ import httpx2
 
 from tests.kit.stage import ROOT
 
-LISTENING = re.compile(r"running on (http://[\d.]+:\d+)")
+LISTENING = re.compile(r"running on (http://(?:[\d.]+|\[[\da-f:]+\]):\d+)")
 
 
 @dataclass

@@ -40,6 +40,15 @@ def test_a_setting_that_is_no_number_is_named(tmp_path: Path, name: str) -> None
     assert name in stopped.stderr
 
 
+@pytest.mark.parametrize("value", ["", ",", '""', "s3cret word", "s3cret\nword"])
+def test_keys_that_protect_nothing_stop_the_start(tmp_path: Path, value: str) -> None:
+    stopped = start(tmp_path, SERVER_API_KEYS=value)
+    assert (stopped.returncode, stopped.stdout) == (2, "")
+    assert stopped.stderr.startswith("error: SERVER_API_KEYS: must be ")
+    assert stopped.stderr.count("\n") == 1
+    assert "s3cret" not in stopped.stderr
+
+
 def test_help_lists_the_settings(tmp_path: Path) -> None:
     helped = start(tmp_path, "--help")
     assert helped.returncode == 0
@@ -74,10 +83,19 @@ def test_a_variable_that_is_no_setting_is_warned_of(tmp_path: Path) -> None:
     assert warning == "SERVER_API_KEY is no setting; SERVER_API_KEYS?"
 
 
-def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "SERVER_PORT={port}: address already in use"),
+        ("203.0.113.7", "SERVER_HOST=203.0.113.7: no address of this machine"),
+        ("no.such.name.invalid", "SERVER_HOST=no.such.name.invalid: no such address or name"),
+    ],
+)
+def test_where_it_cannot_listen_is_said_in_one_line(tmp_path: Path, host: str, said: str) -> None:
     model = write_pixel_artefact(tmp_path / "model.onnx")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        stopped = start(tmp_path, SERVER_MODEL=str(model), SERVER_PORT=port)
-    assert stopped.returncode != 0
-    assert "address already in use" in stopped.stderr
+        stopped = start(tmp_path, SERVER_MODEL=str(model), SERVER_PORT=port, SERVER_HOST=host)
+    assert stopped.returncode == 2
+    [error] = [line for line in stopped.stderr.splitlines() if not line.startswith("{")]
+    assert error.startswith("error: " + said.format(port=port))

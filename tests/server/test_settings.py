@@ -72,11 +72,79 @@ def test_less_memory_for_decoding_lowers_the_default_of_pixels() -> None:
     assert Settings.read({}).max_pixels == Settings().max_pixels == 64_000_000
 
 
-@pytest.mark.parametrize("key", ["it's", 'a"b', "a#b", "a\\b"])
+@pytest.mark.parametrize("key", ["it's", 'a"b', "a#b", "#s3cret", "a\\b", "a=b;c$d`", '"s3cret"'])
 def test_a_key_is_taken_as_it_is_and_never_shown(key: str) -> None:
-    settings = Settings.read({"SERVER_API_KEYS": f"{key},second"})
+    settings = Settings.read({"SERVER_API_KEYS": f"{key}, second"})
     assert settings.api_keys == (key, "second")
     assert "second" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        *((empty, "unset, or not empty") for empty in ("", ",", " ", " , ,", "\n")),
+        *((none, "keys of visible ASCII") for none in ('""', "''", "#", "good,''")),
+        *((bad, "keys of visible ASCII") for bad in ("two words", "cl\u00e9", "a\tb", "good,a\nb")),
+    ],
+)
+def test_keys_that_cannot_be_meant_stop_the_start_and_are_not_shown(
+    value: str, wanted: str
+) -> None:
+    with pytest.raises(UserError, match=f"^SERVER_API_KEYS: must be {wanted}") as error:
+        Settings.read({"SERVER_API_KEYS": value})
+    assert not {"good", "two", "words"} & set(re.findall(r"\w+", str(error.value)))
+    assert error.value.__cause__ is None
+
+
+def test_origins_are_those_that_browsers_send() -> None:
+    good = "https://shop.example, http://localhost:3000,http://[::1]:8000,app://local"
+    assert len(Settings.read({"SERVER_CORS_ORIGINS": good}).cors_origins) == 4
+    assert Settings.read({"SERVER_CORS_ORIGINS": "*"}).cors_origins == ("*",)
+    assert Settings.read({"SERVER_CORS_ORIGINS": ""}).cors_origins == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "cure"),
+    [
+        ("https://shop.example/", "; write https://shop.example"),
+        ("https://shop.example/page?a#b", "; write https://shop.example"),
+        ("https://user:word@shop.example", "; write https://shop.example"),
+        ("https://Shop.example:443", "; write https://shop.example"),
+        ("http://[::1]:80/", "; write http://[::1]"),
+        ("shop.example", "; not shop.example"),
+        ("https://*.shop.example", "; not https://*.shop.example"),
+        ("https://shop.example https://other.example", "; not https://shop.example https:"),
+        ("https://[", "; not https://["),
+        ("null", "; any page in a sandbox sends null"),
+        ("*,https://shop.example", "* alone, or none"),
+    ],
+)
+def test_what_no_browser_sends_as_origin_is_refused_with_the_cure(value: str, cure: str) -> None:
+    with pytest.raises(UserError, match=f"^SERVER_CORS_ORIGINS=.*{re.escape(cure)}"):
+        Settings.read({"SERVER_CORS_ORIGINS": f"https://good.example,{value}"})
+
+
+@pytest.mark.parametrize(
+    ("value", "cure"),
+    [
+        ("10.0.0.1/8", "; write 10.0.0.0/8"),
+        ("nginx", "; not 'nginx'"),
+        ("10.0.0.1:80", "; not '10.0.0.1:80'"),
+        ("*,10.0.0.1", r"* alone, or none"),
+    ],
+)
+def test_proxies_are_addresses_and_networks(value: str, cure: str) -> None:
+    good = Settings.read({"SERVER_TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
+    assert good.trusted_proxies == ("10.0.0.0/8", "::1")
+    with pytest.raises(UserError, match=f"^SERVER_TRUSTED_PROXIES=.*{re.escape(cure)}"):
+        Settings.read({"SERVER_TRUSTED_PROXIES": value})
+
+
+@pytest.mark.parametrize("value", ["/", "cars", "/cars/", "//cars", "/a//b", "/a/../b", "/%61"])
+def test_a_root_path_begins_with_a_slash_and_ends_with_none(value: str) -> None:
+    assert Settings.read({"SERVER_ROOT_PATH": "/cars/v1.2"}).root_path == "/cars/v1.2"
+    with pytest.raises(UserError, match=f"^SERVER_ROOT_PATH={value}: must be a path such as /cars"):
+        Settings.read({"SERVER_ROOT_PATH": value})
 
 
 def test_a_slip_in_a_name_is_noticed() -> None:

@@ -1,45 +1,24 @@
 """Two servers behind one nginx: restarted in turn under load, they lose nothing."""
 
 import json
-import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from server.snapshot import snapshot
 from tests.kit.drawing import photograph
 from tests.kit.live import Live, serve
+from tests.kit.nginx import needs_nginx, nginx
 from tests.kit.stage import ROOT
 from tests.stages.test_drift import drift
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("nginx") and "CI" not in os.environ, reason="no nginx: apt install nginx-light"
-)
+pytestmark = needs_nginx
 
-MAIN = """
-{user}
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/classifier.conf;
-}}
-"""
 CLIENTS = 4
 
 
@@ -52,30 +31,12 @@ def free_ports(count: int) -> list[int]:
 @contextmanager
 def proxy(folder: Path, port: int, servers: list[int]) -> Iterator[str]:
     """Run nginx as server/deploy/nginx.conf has it, but for the ports; yield its address."""
-    folder.mkdir()
     text = (ROOT / "server/deploy/nginx.conf").read_text()
     for old, new in zip(("listen 8000", ":8001", ":8002"), (port, *servers), strict=True):
         assert old in text
         text = text.replace(old, old.rstrip("0128") + str(new))
-    (folder / "classifier.conf").write_text(text)
-    user = "user root;" if os.geteuid() == 0 else ""  # or its workers cannot enter the folder
-    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
-    process = subprocess.Popen(
-        ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(100):
-            assert process.poll() is None, (folder / "error.log").read_text()
-            with suppress(httpx2.ConnectError):
-                httpx2.get(f"{address}/metrics")
-                break
-            time.sleep(0.05)
+    with nginx(folder, port, text) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 class Load:
