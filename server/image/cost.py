@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
@@ -12,6 +13,7 @@ from server.image.structure import metadata_bytes
 
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
+YCBCR = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Cost:
 
 
 def cost_of(
-    source: Image.Image, data: bytes, size: tuple[int, int], *, factor: int, target: int | None
+    source: ImageFile, data: bytes, size: tuple[int, int], *, factor: int, target: int | None
 ) -> Cost:
     """Return what it takes to decode an image, to turn it upright, and to resize it.
 
@@ -64,7 +66,7 @@ def check(cost: Cost, size: tuple[int, int], max_pixels: int) -> None:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
     times = max(cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
     if times > 1:
-        limit = f"{int(pixels / times):,} for {cost.kind}"
+        limit = f"{int(pixels / times):,} for {cost.kind}; save it smaller"
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {limit}")
 
 
@@ -73,11 +75,11 @@ def _stored(mode: str) -> int:
     return 2 if mode.startswith("I;16") else 1 if mode in ("1", "L", "P") else 4
 
 
-def _other(source: Image.Image, data: bytes) -> Cost:
+def _other(source: ImageFile, data: bytes) -> Cost:
     form, pixels = source.format or "", source.width * source.height
     kind = f"{form} {source.mode}"
     beside = 4 * metadata_bytes(data) if form == "PNG" else 2 * len(data)
-    if form == "PNG" and data[24] == 16 and source.mode != "I;16":  # noqa: PLR2004 - bits a sample
+    if form == "PNG" and str(source.tile[0].args).endswith(";16B"):
         kind = f"PNG 16-bit {source.mode}"
     elif form == "BMP" and source.info["compression"] in (1, 2):
         kind = "BMP RLE"
@@ -89,7 +91,7 @@ def _other(source: Image.Image, data: bytes) -> Cost:
     )
 
 
-def _jpeg(source: Image.Image, data: bytes, size: tuple[int, int]) -> Cost:
+def _jpeg(source: ImageFile, data: bytes, size: tuple[int, int]) -> Cost:
     frame, scans, first = read_markers(data)
     if (frame.width, frame.height) != size:
         raise ImageError("a JPEG of two sizes")
@@ -106,7 +108,7 @@ def _jpeg(source: Image.Image, data: bytes, size: tuple[int, int]) -> Cost:
     )
 
 
-def _tiff(source: Image.Image, data: bytes) -> Cost:
+def _tiff(source: ImageFile, data: bytes) -> Cost:
     """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
     assert isinstance(source, TiffImageFile)
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
@@ -114,13 +116,17 @@ def _tiff(source: Image.Image, data: bytes) -> Cost:
     across = max(1, int(tags.get(Tag.TileWidth, width)))
     down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))
     count = -(-width // across) * -(-height // down)
-    samples = sum(tags.get(Tag.BitsPerSample, (1,))) / 8
-    scans = data.count(b"\xff\xda") if tags.get(Tag.Compression) in JPEG_IN_TIFF else 0
+    bits = tags.get(Tag.BitsPerSample, (1,))
+    samples = max(sum(bits), bits[0] * tags.get(Tag.SamplesPerPixel, 1)) / 8  # bytes a pixel
+    if tags.get(Tag.PhotometricInterpretation) == YCBCR:
+        samples = max(samples, 4)  # libtiff makes RGBA of it
+    jpeg = tags.get(Tag.Compression) in JPEG_IN_TIFF
+    scans, kept = (data.count(b"\xff\xda"), 6) if jpeg else (0, 0)
     turned = _stored(mode) * pixels if tags.get(Tag.Orientation, 1) != 1 else 0
     rate = limits.RATES.get(f"TIFF {mode}") or limits.RATES["TIFF"]
     return Cost(
         kind=f"TIFF {mode}",
-        bytes=max(4, samples) * across * down + turned + len(data),
+        bytes=(samples + kept) * across * down + turned + len(data),
         nanoseconds=rate.nanoseconds * pixels
         + rate.each_byte * len(data)
         + count * (limits.TIFF_SEGMENT + limits.TIFF_SAMPLE * samples * across * down)

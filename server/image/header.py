@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.cost import check, cost_of
@@ -59,7 +60,7 @@ def read_header(data: bytes, *, target: int | None = None, max_pixels: int = MAX
 
 
 @contextmanager
-def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     """Open an image file, without decoding; whatever Pillow raises within is an `ImageError`."""
     if not data:
         raise ImageError("empty, 0 bytes")
@@ -83,7 +84,7 @@ def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
         raise ImageError(f"not readable as an image ({reason}; {len(data):,} bytes)") from None
 
 
-def header_of(source: Image.Image, data: bytes, *, target: int | None, max_pixels: int) -> Header:
+def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels: int) -> Header:
     """Describe an opened image, told to decode itself for `target`; or raise `ImageTooLarge`."""
     width, height = source.size
     mode, form = source.mode, source.format or ""

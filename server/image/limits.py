@@ -10,6 +10,7 @@ MAX_METADATA = 16_000_000  # bytes of text in a PNG, inflated
 MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags, runs
 MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
 MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one
+MAX_WEBP_CHUNKS = 10_000  # frames among them
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
@@ -37,7 +38,7 @@ RATES = {
     "PNG L": Rate(0, 8, 3),
     "PNG P": Rate(0, 8, 3),
     "PNG LA": Rate(0, 18, 3),
-    "PNG I;16": Rate(0, 17, 3),
+    "PNG 16-bit I;16": Rate(0, 17, 3),
     "PNG RGB": Rate(0, 18, 3),
     "PNG 16-bit RGB": Rate(0, 28, 3),
     "PNG 16-bit RGBA": Rate(0, 43, 3),
@@ -45,7 +46,7 @@ RATES = {
     "WEBP RGBA": Rate(12, 30, 15),
     "BMP": Rate(0, 8, 2),
     "BMP RLE": Rate(3, 110, 200),
-    "GIF": Rate(1, 6, 10),
+    "GIF": Rate(0, 6, 10),
     "TIFF": Rate(0, 5, 15),
     "TIFF 1": Rate(0, 3, 30),
     "TIFF LAB": Rate(0, 50, 15),

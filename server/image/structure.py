@@ -8,7 +8,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.jpeg import check_segments
-from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_TAGS, MAX_VALUES
+from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_TAGS, MAX_VALUES, MAX_WEBP_CHUNKS
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -33,6 +33,8 @@ def check_structure(data: bytes) -> None:
         if size > MAX_METADATA:
             limit = f"over the limit of {MAX_METADATA:,}"
             raise ImageTooLarge(f"PNG metadata of up to {size:,} bytes, {limit}")
+    elif data.startswith(b"RIFF"):
+        _check_chunks(data)
     elif data[:4] in TIFFS:
         _check_tags(data)
 
@@ -47,6 +49,17 @@ def metadata_bytes(data: bytes) -> int:
             total += min(size, len(data) - at)
         at += 12 + size
     return total
+
+
+def _check_chunks(data: bytes) -> None:
+    """Raise `ImageTooLarge` for a WebP of many chunks; libwebp lists them all."""
+    at = 12
+    for _ in range(MAX_WEBP_CHUNKS):
+        if at >= len(data):
+            return
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        at += at % 2
+    raise ImageTooLarge(f"a WebP of more chunks than the limit of {MAX_WEBP_CHUNKS:,}")
 
 
 def _check_tags(data: bytes) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from PIL import ExifTags, Image, ImageDraw
 
+from tests.kit import structures
 from tests.kit.drawing import encoded
 
 BOUNDARY = "------------------------d74496d66958873e"
@@ -125,6 +126,7 @@ def foul() -> dict[str, bytes]:
         "jpeg-huge-claim": jpeg[:sof] + b"\xff\xff\xff\xff" + jpeg[sof + 4 :],
         "jpeg-no-scan": jpeg[: jpeg.index(b"\xff\xda")] + b"\xff\xd9",
         "jpeg-markers-only": b"\xff\xd8\xff\xd9",
+        "jpeg-scans": structures.jpeg(8000, 8000, refinements=2000),
         "jpeg-endless-markers": b"\xff\xd8" + b"\xff" * 5000,
         "gif-no-frame": gif[:13] + b"\x3b",
         "bmp-huge-claim": bmp[:18] + giant + giant + bmp[26:],

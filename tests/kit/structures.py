@@ -92,7 +92,7 @@ def png(
         (1, 0, 2, 2),
         (0, 1, 1, 2),
     ]
-    coder = zlib.compressobj(9)
+    coder = zlib.compressobj(1)
     data = b""
     for x, y, across, down in steps if interlaced else [(0, 0, 1, 1)]:
         columns, rows = -(-(width - x) // across), -(-(height - y) // down)
@@ -150,3 +150,13 @@ def gif(width: int, height: int, *, blocks: bytes = b"", data: bytes | None = No
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     frame = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0)
     return head + blocks + frame + (b"\2\2\x4c\1\0" if data is None else data) + b";"
+
+
+def webp(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a WebP of these chunks, name and content."""
+    parts = [
+        name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+        for name, content in chunks
+    ]
+    body = b"WEBP" + b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from stages.data.dataset import SCHEMA, Dataset
+from tests.kit import structures
 from tests.kit.drawing import draw
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
@@ -69,6 +70,19 @@ def test_an_unusable_image_stops_and_nothing_is_half_written(
     assert "set prepare.on_bad_image=skip" in complaint
     assert not Path("data").exists() or list(Path("data").iterdir()) == []
     assert not Path("metrics").exists()
+
+
+def test_an_image_over_a_limit_stops_prepare_with_the_file_the_limit_and_the_cure(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = structures.jpeg(8000, 8000, refinements=2000)
+    (source / "disc/disc-000.jpg").write_bytes(scans)
+    assert prepare(source) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "disc-000.jpg: 8000 x 8000 pixels, over the limit of" in complaint
+    assert "of 2,002 scans; save it smaller" in complaint
+    assert "set prepare.on_bad_image=skip" in complaint
 
 
 def test_an_unusable_image_can_be_left_out_with_its_reason(

@@ -12,6 +12,7 @@ from PIL import Image
 from server.errors import ImageError
 from server.image.decode import decode
 from server.model.classifier import Classifier
+from tests.kit import structures
 from tests.kit.corpus import WHOLE, forms, foul, spoilt, torn
 from tests.kit.drawing import encoded
 from tests.kit.live import Live
@@ -51,7 +52,7 @@ def test_a_torn_image_is_refused_or_complete(name: str) -> None:
         assert found is None or np.array_equal(found, whole), cut
 
 
-def test_bad_files_get_400_and_memory_stays_flat(live: Live) -> None:
+def test_bad_files_get_400_or_413_and_memory_stays_flat(live: Live) -> None:
     fouls = foul()
     others = torn() | spoilt()
     assert len(fouls) + len(others) > 200
@@ -60,11 +61,11 @@ def test_bad_files_get_400_and_memory_stays_flat(live: Live) -> None:
     for _ in range(2):
         for name, data in fouls.items():
             answer = live.client.post("/predict", content=data)
-            assert answer.status_code == 400, name
+            assert answer.status_code in (400, 413), name
             assert answer.json()["detail"].startswith("image: "), name
         for name, data in others.items():
             answer = live.client.post("/predict", files={"image": (name, data)})
-            assert answer.status_code in (200, 400), name
+            assert answer.status_code in (200, 400, 413), name
         assert rightly_answered(live)
         resident.append(server.memory_info().rss)
     assert resident[1] - resident[0] < GROWTH, resident
@@ -86,8 +87,20 @@ def test_a_bomb_is_refused_before_it_is_decoded(live: Live) -> None:
     before = server.memory_info().rss
     for _ in range(20):
         answer = live.client.post("/predict", content=foul()["png-bomb"])
+        assert answer.status_code == 413
         assert "more pixels than the limit" in answer.json()["detail"]
     assert server.memory_info().rss - before < GROWTH
+
+
+def test_a_jpeg_of_too_many_scans_is_refused_with_the_limit(live: Live) -> None:
+    data = structures.jpeg(8000, 8000, refinements=2000)
+    answer = live.client.post("/predict", content=data)
+    assert answer.status_code == 413
+    assert "over the limit of" in answer.json()["detail"]
+    assert "2,002 scans" in answer.json()["detail"]
+    assert 'http_errors_total{reason="size"}' in live.client.get("/metrics").text
+    batch = live.client.post("/predict_batch", files=[("images", ("a.jpg", data))])
+    assert batch.json()["results"][0]["error"]["status"] == 413, batch.text
 
 
 def test_prepare_takes_and_refuses_the_same_files(

@@ -1,9 +1,10 @@
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from server.errors import ImageError
 from server.image.decode import decode
@@ -30,6 +31,17 @@ def test_a_photograph_is_turned_upright() -> None:
     exif[0x0112] = 6  # the camera was held turned by 90 degrees
     turned = pixels(encoded(picture, "PNG", exif=exif))
     assert np.array_equal(turned, np.rot90(np.asarray(picture), -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_is_turned_upright(orientation: int) -> None:
+    picture = draw("frame", 2)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    for form in ("PNG", "TIFF"):
+        data = encoded(picture, form, exif=exif)
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        assert np.array_equal(pixels(data), np.asarray(upright))
 
 
 def test_transparency_is_blended_on_white() -> None:

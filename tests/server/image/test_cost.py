@@ -1,0 +1,50 @@
+"""At its limit of pixels, each format and mode takes no more memory than its header announces."""
+
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from server.image.limits import MAX_BYTES
+from tests.kit import structures
+from tests.kit.decoding import measured
+from tests.kit.drawing import encoded
+
+SLACK = 4_000_000  # bytes of the interpreter's own
+
+
+def flat(mode: str, width: int, height: int, form: str, **options: object) -> bytes:
+    return encoded(Image.new(mode, (width, height)), form, **options)
+
+
+LARGEST: dict[str, Callable[[], bytes]] = {
+    "png-rgba": lambda: structures.png(5500, 5500, kind=6, filtering=4),
+    "png-transparent-palette": lambda: structures.png(
+        8000, 8000, kind=3, before=structures.chunk(b"tRNS", bytes(range(256)))
+    ),
+    "png-long": lambda: structures.png(58_000, 600, kind=2),
+    "webp": lambda: flat("RGB", 4600, 4600, "WEBP", method=0),
+    "jpeg-progressive-444": lambda: structures.jpeg(7500, 7500, components=3),
+    "jpeg-long": lambda: structures.jpeg(65_000, 600, components=3, progressive=False),
+    "gif": lambda: flat("L", 8000, 8000, "GIF"),
+    "bmp-rle": lambda: structures.bmp_rle(2700, 2700, b"\1\7\0\0" * 2700),
+    "tiff-one-strip": lambda: structures.tiff(
+        7000, 7000, [zlib.compress(bytes(49_000_000), 1)], rows=7000, tags={259: (8,)}
+    ),
+    "tiff-turned": lambda: flat("RGB", 5000, 4000, "TIFF", compression="zstd", tiffinfo={274: 6}),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_decoding_takes_no_more_memory_than_the_header_announces(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in LARGEST]
+    for file in files:
+        file.write_bytes(LARGEST[file.name]())
+    costs = measured(files, target=160)
+    print(*costs, sep="\n")
+    assert not [cost for cost in costs if "refusal" in cost]
+    assert not [cost for cost in costs if cost["bytes"] > cost["announced"] + SLACK]
+    assert max(cost["announced"] for cost in costs) <= MAX_BYTES
