@@ -5,7 +5,6 @@ have the same descriptor, and files ignore it. So a thread writes, and others wa
 """
 
 import asyncio
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from threading import Condition, Lock, Thread
 
 PATIENCE = 1.0  # seconds until what is not written is lost
 SHORT_PATIENCE = 0.1  # the same, from a loss until a write is over in time again
-NEWLINE = ord("\n")
 LIMIT = 2**20  # bytes that wait
 OVERHEAD = 500  # bytes of memory that a piece takes besides
 STUCK = "stuck: nobody reads what is written there, or its file system hangs"
@@ -65,6 +63,17 @@ class Output:
     def busy(self) -> bool:
         """Whether a write is under way."""
         return self._begun is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, and no write is under way."""
+        return not self._pieces
+
+    def note(self, lines: int, problem: str | None) -> None:
+        """Count lines that somebody else has written, or lost for this problem."""
+        with self._changed:
+            self.failures += lines if problem else 0
+            self._problem = problem
 
     def state(self) -> dict[str, object]:
         """Return failures and problem, for `/health`."""
@@ -169,36 +178,3 @@ class Output:
             self.failures += piece.lines
             self._problem = piece.problem = problem
             piece.over.release()
-
-
-class Lines:
-    """An open descriptor of lines; after one that was cut off the next begins on a new line.
-
-    torn: whether the last line there is cut off
-    """
-
-    def __init__(self, descriptor: int, *, torn: bool = False) -> None:
-        self.descriptor = descriptor
-        self._torn = torn
-        self._lock = _lock_of(descriptor)
-
-    def write(self, lines: bytes) -> None:
-        """Write whole lines, all of them, or raise `OSError`."""
-        rest = memoryview(b"\n" + lines if self._torn else lines)
-        with self._lock:
-            while rest:  # a pipe or a filling disk may take less at a time
-                written = os.write(self.descriptor, rest)
-                self._torn = rest[written - 1] != NEWLINE
-                rest = rest[written:]
-
-
-_locks: dict[tuple[int, int], Lock] = {}
-
-
-def _lock_of(descriptor: int) -> Lock:
-    """Return one lock for each file: stdout and stderr may be one pipe, which splits long lines."""
-    try:
-        about = os.fstat(descriptor)
-    except OSError:  # closed: each write will say so
-        return Lock()
-    return _locks.setdefault((about.st_dev, about.st_ino), Lock())

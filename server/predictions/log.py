@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from server.output import Lines, Output
+from server.lines import Lines
+from server.output import Output
 from server.predictions.prediction import Prediction
 
 STDOUT = "stdout"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from server.output import FULL, LIMIT, PATIENCE, STUCK, Lines, Output
+from server.lines import Lines
+from server.output import FULL, LIMIT, PATIENCE, STUCK, Output
 
 LINE = b"x" * 9_999 + b"\n"  # longer than what a pipe takes at once
 
@@ -120,6 +121,18 @@ def test_after_a_line_that_a_full_disk_cut_off_the_next_begins_anew(tmp_path: Pa
     lines.write(b"next\n")
     os.close(descriptor)
     assert (tmp_path / "lines").read_bytes() == b"whole\nnext\n"
+
+
+def test_what_is_written_at_once_is_finished_later_and_stays_whole(stuck: Stuck) -> None:
+    own = os.open(f"/proc/self/fd/{stuck.writing}", os.O_WRONLY | os.O_NONBLOCK)
+    written = 0
+    while not (rest := stuck.lines.write_now(LINE, own)):
+        written += 1
+    assert stuck.lines.write_now(LINE, own) == LINE, "not in the middle of another"
+    stuck.output.put(partial(stuck.lines.write, rest, begun=True), lines=1, size=len(rest))
+    stuck.put()
+    assert [len(line) for line in stuck.read(written + 2)] == [len(LINE)] * (written + 2)
+    os.close(own)
 
 
 def test_close_writes_what_waits_and_the_thread_starts_again(stuck: Stuck) -> None:
