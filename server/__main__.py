@@ -1,5 +1,6 @@
 """`python -m server`: load the model and listen."""
 
+import atexit
 import os
 import signal
 import sys
@@ -39,7 +40,8 @@ def main() -> int:
             threads=settings.threads,
             graphs=settings.cuda_graphs,
         )
-        listener = Listener(create_app(classifier, settings), settings)
+        app = create_app(classifier, settings)
+        listener = Listener(app, settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -48,7 +50,15 @@ def main() -> int:
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
     listener.listen()
+    if app.state.predictor.stuck(0):  # the end of Python would wait for it, or crash
+        _exit_now()
     return 0
+
+
+def _exit_now() -> None:
+    """End the process with 0 under the feet of threads that run native code."""
+    atexit._run_exitfuncs()  # what Python would do itself; the last lines are written then
+    os._exit(0)
 
 
 if __name__ == "__main__":

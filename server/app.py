@@ -39,11 +39,15 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     """Return the application; its `state` has what the listener needs."""
-    metrics = Metrics()
-    monitoring = Monitoring(classifier, settings, metrics)
-    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
+    metrics, monitoring, stability = _observers(classifier, settings)
     stability.show(metrics)
-    predictor = Predictor(classifier, settings, metrics, (monitoring.observe, stability.observe))
+    predictor = Predictor(
+        classifier,
+        settings,
+        metrics,
+        observers=(monitoring.observe, stability.observe),
+        rehearsal=[observer.observe for observer in _observers(classifier, settings)],
+    )
     health = Health(predictor, metrics)
     routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)
 
@@ -95,4 +99,12 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
     app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
+    app.state.predictor = predictor
     return app
+
+
+def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
+    """Return what sees each answer; made twice, so that the golden image's is not counted."""
+    metrics = Metrics()
+    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
+    return metrics, Monitoring(classifier, settings, metrics), stability

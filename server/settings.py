@@ -32,6 +32,8 @@ class Pattern(NamedTuple):
 Limit = Range | Pattern | Callable[[str], None] | None  # the last for each of `Names`
 Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
+DECODING = Range(1_000_000, 2**40)
+PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
@@ -65,6 +67,7 @@ class Settings:
     connections: Annotated[int, Range(1, 1_000_000), "open at once; more are closed"] = 4096
     max_held_bytes: Annotated[int, Range(1, 2**40), "bytes of all bodies; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
+    max_decoding_bytes: Annotated[int, DECODING, "memory of all decoding at once"] = 512_000_000
     max_pixels: Annotated[
         int, Range(1, 178_000_000), "a larger image gets 413; some formats have less"
     ] = 64_000_000
@@ -103,7 +106,24 @@ class Settings:
                 except ValueError as error:
                     shown = variable if name in secrets else f"{variable}={text}"
                     raise UserError(f"{shown}: must be {error}") from None
-        return cls(**values)
+        return cls(**{**values, "max_pixels": _max_pixels(values)})
+
+
+def _max_pixels(values: Mapping[str, Any]) -> int:
+    """Return `max_pixels`: as it is set, else the default or what decoding may take, if less.
+
+    Raise `UserError` where so many could never be decoded.
+    """
+    memory = values.get("max_decoding_bytes", Settings.max_decoding_bytes)
+    fitting: int = memory // PIXEL_BYTES
+    pixels: int = values.get("max_pixels", min(Settings.max_pixels, fitting))
+    if pixels > fitting:
+        raise UserError(
+            f"{PREFIX}MAX_PIXELS={pixels}: a plain picture of so many takes "
+            f"{pixels * PIXEL_BYTES:,} bytes to decode, {PREFIX}MAX_DECODING_BYTES allows "
+            f"{memory:,}; set that higher, or this to at most {fitting}"
+        )
+    return pixels
 
 
 def settings_table() -> str:

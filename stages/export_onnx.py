@@ -148,7 +148,7 @@ def _metadata(card: Card, trained: Checkpoint, settings: dict[str, Any]) -> Meta
         validation_metrics={},
         reference={},
         golden_image=golden_image(),
-        golden_probabilities=[],
+        golden_probabilities=[1 / len(trained.classes)] * len(trained.classes),
         data_hash=trained.data_hash,
         parameters={"prepare": card.parameters, "train": trained.parameters, "export": settings},
         versions={**trained.versions, "onnx": version("onnx"), "onnxruntime": providers.VERSION},

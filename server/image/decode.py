@@ -16,13 +16,14 @@ Nothing is copied at full size but what has to be: modes are converted in strips
 they are reduced.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from server.errors import ImageError
-from server.image.header import header_of, opened, reduction
+from server.image.header import Header, header_of, opened, reduction
 from server.image.limits import MAX_PIXELS
 
 STRIP = 1 << 18  # pixels that are converted at once
@@ -54,15 +55,24 @@ class Decoded:
     format: str
 
 
-def decode(data: bytes, *, target: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(
+    data: bytes,
+    *,
+    target: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    admit: Callable[[Header], object] | None = None,
+) -> Decoded:
     """Decode the bytes of an image file, or raise `ImageError` saying what is wrong with them.
 
     `target`: the side, in pixels, to which the picture will be resized; a large picture then comes
     back smaller. Without it each picture has the size of its file.
-    `ImageTooLarge` is raised where `read_header` does.
+    `admit`: called with the header before any pixel is decoded; it may raise `ImageError` or
+    `MemoryError`. `ImageTooLarge` is raised where `read_header` does.
     """
     with opened(data, max_pixels) as source:
         header = header_of(source, data, target=target, max_pixels=max_pixels)
+        if admit:
+            admit(header)
         source.load()
         orientation = _orientation(source)
         picture = _rgb(source, reduction(source.size, target))

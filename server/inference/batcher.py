@@ -1,11 +1,15 @@
 """Batching of concurrent requests by the work-conserving rule: no timer, no polling."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
+
+from server.inference.cost import Cost
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,7 +22,8 @@ class _Job(Generic[Item, Result]):
 
     def resolve(self, result: Result | Exception) -> None:
         """Hand the result to the event loop that waits for it; from any thread."""
-        self.future.get_loop().call_soon_threadsafe(self._resolve, result)
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            self.future.get_loop().call_soon_threadsafe(self._resolve, result)
 
     def _resolve(self, result: Result | Exception) -> None:
         if self.future.done():
@@ -36,6 +41,7 @@ class Batcher(Generic[Item, Result]):
     limit: items of a batch at most
     runners: how many threads
     name: what the threads are called, with a number
+    most: seconds that a measurement of `cost` counts at most
 
     Whenever a runner is free it takes what waits, up to `limit`: a lone item starts at once, and
     under load batches grow by themselves. Items whose caller has gone are dropped. If `run` raises
@@ -52,12 +58,16 @@ class Batcher(Generic[Item, Result]):
         limit: int,
         runners: int,
         name: str,
+        most: float = float("inf"),
     ) -> None:
+        self.cost = Cost(most=most)  # of an item, while all runners are busy
         self._run = run
         self._limit = limit
+        self._since: list[float | None] = [None] * runners  # when each began its batch
+        self._warm = False
         self._waiting: SimpleQueue[_Job[Item, Result] | None] = SimpleQueue()
         self._threads = [
-            Thread(target=self._work, name=f"{name}-{number}", daemon=True)
+            Thread(target=self._work, args=(number,), name=f"{name}-{number}", daemon=True)
             for number in range(runners)
         ]
         for thread in self._threads:
@@ -69,14 +79,31 @@ class Batcher(Generic[Item, Result]):
         self._waiting.put(_Job(item, future))
         return await future
 
-    def close(self) -> None:
-        """Finish what waits, and end the threads."""
+    @property
+    def held_up(self) -> float:
+        """The seconds since a runner was last free to begin; 0 while one is."""
+        busy = self._busy()
+        return min(busy) if len(busy) == len(self._threads) else 0.0
+
+    def stuck(self, seconds: float) -> int:
+        """Return how many runners have been at one batch for longer than that."""
+        return sum(busy > seconds for busy in self._busy())
+
+    def close(self, *, patience: float = 10.0) -> bool:
+        """Finish what waits, and end the threads; return whether all have, within `patience`."""
         for _ in self._threads:
             self._waiting.put(None)
+        end = time.perf_counter() + patience
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.perf_counter()))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _work(self) -> None:
+    def _busy(self) -> list[float]:
+        """Return for how long each runner that has a batch has been at it."""
+        now, since = time.perf_counter(), list(self._since)
+        return [now - began for began in since if began is not None]
+
+    def _work(self, number: int) -> None:
         while job := self._waiting.get():
             batch = [job]
             try:
@@ -85,20 +112,31 @@ class Batcher(Generic[Item, Result]):
             except Empty:
                 pass
             if waiting := [job for job in batch if not job.future.done()]:
-                self._answer(waiting)
+                self._since[number] = began = time.perf_counter()
+                answered = self._answer(waiting)
+                self._since[number] = None
+                self._learn(answered, len(waiting), time.perf_counter() - began)
             if job is None:
                 return
 
-    def _answer(self, batch: Sequence[_Job[Item, Result]]) -> None:
+    def _learn(self, answered: int, items: int, seconds: float) -> None:
+        """Learn what an item costs; from one that failed only where it was not cheaper."""
+        able = len(self._threads) - self.stuck(self.cost.most)
+        cost = seconds / items / max(1, able)
+        if self._warm and (answered or cost > self.cost()):
+            self.cost.learn(cost)
+        self._warm = True  # the very first batch is slower than any that follows
+
+    def _answer(self, batch: Sequence[_Job[Item, Result]]) -> int:
+        """Give each job its result or its error; return how many got a result."""
         results: Sequence[Result | Exception]
         try:
             results = self._run([job.item for job in batch])
         except BaseException as error:
             if len(batch) > 1:
-                for job in batch:
-                    self._answer([job])
-                return
+                return sum(self._answer([job]) for job in batch)
             fault = RuntimeError(f"a thread met {error!r}")
             results = [error if isinstance(error, Exception) else fault]
         for job, result in zip(batch, results, strict=True):
             job.resolve(result)
+        return sum(not isinstance(result, Exception) for result in results)

@@ -9,6 +9,7 @@ import numpy as np
 
 from server.image.resize_mode import ResizeMode
 from server.inference.admission import Admission
+from server.inference.cost import Cost
 from server.inference.predictor import Predictor
 from server.model.occlusion import CELLS, covered
 from server.predictions.prediction import Prediction
@@ -53,7 +54,14 @@ class Explainer:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         deadline = predictor.settings.deadline
-        self._waiting = Admission(limit=WAITING, wait=deadline / 2, workers=1)
+        self._cost = Cost(most=deadline)
+        self._waiting = Admission(
+            limit=WAITING,
+            wait=deadline / 2,
+            workers=1,
+            cost=self._cost,
+            held_up=predictor.decoding_held_up,
+        )
         self._turn = asyncio.Lock()
 
     def check(self) -> None:
@@ -73,6 +81,7 @@ class Explainer:
                 return await self._explain(data)
 
     async def _explain(self, data: bytes) -> Explanation:
+        begun = time.perf_counter()
         whole = await self.predictor.decode(data)
         [prediction] = await self.predictor.ask([whole])
         started = time.perf_counter()
@@ -83,10 +92,11 @@ class Explainer:
             images = [replace(whole, pixels=covered(whole.pixels, cell)) for cell in cells]
             answers = await self.predictor.ask(images)
             drops += [prediction.confidence - one.probabilities[name] for one in answers]
-        spent = 1000 * (time.perf_counter() - started)
+        ended = time.perf_counter()
+        self._cost.learn(ended - begun)
         return Explanation(
             prediction=prediction,
             drops=np.reshape(drops, (CELLS, CELLS)).round(DIGITS).tolist(),
             mode=self.predictor.metadata.resize_mode,
-            milliseconds={**prediction.milliseconds, "explain": round(spent, 3)},
+            milliseconds={**prediction.milliseconds, "explain": round(1000 * (ended - started), 3)},
         )

@@ -1,13 +1,15 @@
 """The predictor: from the bytes of images to predictions, as the event loop sees it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
 from server.inference.cuda_batches import CudaBatches
+from server.inference.memory import NoRoom
 from server.inference.worker import DecodedImage, EncodedImage, Worker
 from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
@@ -16,7 +18,12 @@ from server.predictions.prediction import Prediction
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 
+Observer = Callable[[Prediction], None]
+Result = TypeVar("Result")
+
 CUDA_BATCH = 16
+STUCK = 3  # deadlines; work that has not come back by then is not expected to
+PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 
 
 class Predictor:
@@ -32,7 +39,8 @@ class Predictor:
         classifier: Classifier,
         settings: Settings,
         metrics: Metrics,
-        observers: Sequence[Callable[[Prediction], None]] = (),
+        observers: Sequence[Observer] = (),
+        rehearsal: Sequence[Observer] = (),
     ) -> None:
         """Start the threads.
 
@@ -40,24 +48,35 @@ class Predictor:
         settings: how many threads there are, how much may wait, for how long.
         metrics: where answers, runs of the network and what is served are shown.
         observers: called with each prediction for a client.
+        rehearsal: observers of the same kinds that nobody asks, for what `probe` returns.
         """
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         self.name, self.metadata = classifier.name, classifier.metadata
         self.observers = (metrics.observe, *observers)
+        self.rehearsal = rehearsal
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
         self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
         network = CudaBatches(classifier, limit=batch) if on_cuda else None
         self.worker = worker = Worker(classifier, settings, metrics, network)
-        self.admission = Admission(
-            limit=settings.queue, wait=settings.deadline / 2, workers=runners * batch
-        )
-        decoders = 1 if batch == 1 else settings.decoders or cores()
+        deadline = settings.deadline
         self._decoders: Batcher[EncodedImage, DecodedImage] = Batcher(
-            lambda items: list(map(worker.decode, items)), limit=1, runners=decoders, name="decode"
+            lambda items: list(map(worker.decode, items)),
+            limit=1,
+            runners=1 if batch == 1 else settings.decoders or cores(),
+            name="decode",
+            most=deadline,
         )
         self._runners: Batcher[EncodedImage | DecodedImage, Prediction] = Batcher(
-            worker.predict, limit=batch, runners=runners, name="predict"
+            worker.predict, limit=batch, runners=runners, name="predict", most=deadline
+        )
+        way = (self._runners,) if batch == 1 else (self._decoders, self._runners)
+        self.admission = Admission(
+            limit=settings.queue,
+            wait=deadline / 2,
+            workers=runners * batch,
+            cost=lambda: max(pool.cost() for pool in way),
+            held_up=lambda: max(pool.held_up for pool in way),
         )
         self._show(metrics)
 
@@ -82,29 +101,38 @@ class Predictor:
             async with asyncio.timeout(self.settings.deadline):
                 return await asyncio.gather(*map(self._answer, images), return_exceptions=True)
 
-    async def probe(self, data: bytes) -> list[float]:
+    async def probe(self, data: bytes) -> Prediction:
         """Forget that the network has failed, and ask it about an image that nobody has sent.
 
-        Returns the probabilities; the way is that of `predict`.
+        The way is that of `predict`; nothing is counted or logged.
         """
         self.worker.failing = False
-        prediction = await self._through(EncodedImage(data=data, recorded=False))
-        return list(prediction.probabilities.values())
+        async with asyncio.timeout(self.settings.deadline):
+            return await self._through(EncodedImage(data=data, recorded=False))
 
     async def decode(self, data: bytes) -> DecodedImage:
         """Return an image of which more is asked than its class, or raise `ImageError`."""
-        return await self._decoders.submit(EncodedImage(data=data, recorded=False))
+        return await self._with_room(self._decoders.submit, EncodedImage(data=data, recorded=False))
+
+    def decoding_held_up(self) -> float:
+        """Return for how long nobody has been free to begin with `decode`."""
+        return self._decoders.held_up
 
     async def ask(self, images: Sequence[DecodedImage]) -> list[Prediction]:
         """Ask the network about images that nobody has sent, in turn with those of clients."""
         with self.admission.enter(len(images)):
             return await asyncio.gather(*map(self._runners.submit, images))
 
-    def close(self) -> None:
-        """End the threads, and close the log."""
-        self._decoders.close()
-        self._runners.close()
+    def close(self) -> bool:
+        """End the threads, and close the log; return whether no thread is stuck."""
+        ended = [pool.close(patience=PATIENCE / 2) for pool in (self._decoders, self._runners)]
         self.worker.log.close()
+        return all(ended)
+
+    def stuck(self, deadlines: float = STUCK) -> int:
+        """Return how many threads have been at one batch for longer than so many deadlines."""
+        seconds = deadlines * self.settings.deadline
+        return sum(pool.stuck(seconds) for pool in (self._decoders, self._runners))
 
     @property
     def failing(self) -> bool:
@@ -137,8 +165,19 @@ class Predictor:
 
     async def _through(self, image: EncodedImage) -> Prediction:
         if self.batch == 1:
-            return await self._runners.submit(image)
-        return await self._runners.submit(await self._decoders.submit(image))
+            return await self._with_room(self._runners.submit, image)
+        return await self._runners.submit(await self._with_room(self._decoders.submit, image))
+
+    async def _with_room(
+        self, submit: Callable[[EncodedImage], Awaitable[Result]], image: EncodedImage
+    ) -> Result:
+        """Submit an image; where there is no room to decode it, wait for that and do it again."""
+        try:
+            return await submit(image)
+        except NoRoom as full:
+            size = full.size
+        async with self.worker.memory.turn(size, wait=self.admission.wait) as turn:
+            return await submit(replace(image, turn=turn))
 
     def _show(self, metrics: Metrics) -> None:
         card, revision = self.metadata, self.settings.revision
@@ -146,3 +185,5 @@ class Predictor:
         metrics.provider.labels(self.classifier.provider).set(1)
         metrics.fallback.set(self.classifier.fallback is not None)
         metrics.depth.set_function(lambda: self.admission.depth)
+        metrics.decoding.set_function(lambda: self.worker.memory.used)
+        metrics.stuck.set_function(self.stuck)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +12,9 @@ from uuid6 import uuid7
 
 from server.image.decode import decode
 from server.image.features import image_features
+from server.image.header import Header
 from server.image.resize import Pixels
+from server.inference.memory import DecodingMemory, Turn
 from server.model.classifier import Classifier, Floats
 from server.predictions.log import PredictionLog
 from server.predictions.prediction import Picture, Prediction
@@ -25,6 +28,7 @@ class EncodedImage:
 
     data: bytes
     recorded: bool
+    turn: Turn | None = None  # where it has waited for room
     arrived: float = field(default_factory=time.perf_counter)  # as all times here
 
 
@@ -55,29 +59,41 @@ class Worker:
         """Open nothing yet.
 
         classifier: the artefact, which says how images are resized and what the answers mean.
-        settings: of these `max_pixels`, `prediction_log`, `log_top` and `revision`.
+        settings: of these `max_pixels`, `max_decoding_bytes`, `prediction_log`, `log_top` and
+            `revision`.
         metrics: where runs of the network and lost rows are counted.
         network: what to ask instead of the classifier itself: images in, `[n, classes]` out.
         """
         self.classifier = classifier
         self.settings = settings
         self.metrics = metrics
+        self.memory = DecodingMemory(settings.max_decoding_bytes)
         self.log = PredictionLog(settings.prediction_log, top=settings.log_top)
         self.failing = False
         self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
         self._resizer = classifier.resizer
 
     def decode(self, source: EncodedImage) -> DecodedImage:
-        """Decode, resize and describe an image, or raise `ImageError`."""
+        """Decode, resize and describe an image, or raise `ImageError`.
+
+        Raises `NoRoom` where others leave no memory for it; then it has to wait for its turn.
+        """
         started = time.perf_counter()
         resizer, limit = self._resizer, self.settings.max_pixels
-        decoded = decode(source.data, target=resizer.size, max_pixels=limit)
-        pixels = resizer(decoded.picture)
+        with ExitStack() as memory:
+
+            def admit(header: Header) -> None:
+                memory.enter_context(self.memory.hold(header.decoding_bytes, source.turn))
+
+            decoded = decode(source.data, target=resizer.size, max_pixels=limit, admit=admit)
+            pixels = resizer(decoded.picture)
+            width, height, form = decoded.width, decoded.height, decoded.format
+            del decoded  # before its memory is anybody else's
         picture = Picture(
-            width=decoded.width,
-            height=decoded.height,
-            format=decoded.format,
-            features=image_features(pixels, width=decoded.width, height=decoded.height),
+            width=width,
+            height=height,
+            format=form,
+            features=image_features(pixels, width=width, height=height),
             sha256=hashlib.sha256(source.data).hexdigest(),
         )
         return DecodedImage(

@@ -34,7 +34,7 @@ class Classifier:
     graphs: whether to record CUDA graphs; such a session takes bound arrays alone
 
     Its `name` is the first 12 digits of the file's SHA-256, `provider` the execution provider that
-    is really in use, `fallback` why that is not CUDA where the policy would have it, or None.
+    is really in use, `fallback` why that is not CUDA where CUDA was to be expected, or None.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Classifier:
     ) -> None:
         try:
             data = path.read_bytes()
-        except OSError:
-            raise ModelError(f"{path}: no model there; {MISSING}") from None
+        except OSError as error:
+            raise ModelError(f"{path}: {_unreadable(error)}") from None
         try:
             self.session, self.fallback = open_session(
                 data, policy=policy, threads=threads, graphs=graphs
@@ -83,6 +83,18 @@ class Classifier:
         """Return the probabilities alone."""
         probabilities: Floats = self.session.run(["probabilities"], {"images": images})[0]
         return probabilities
+
+
+def _unreadable(error: OSError) -> str:
+    """Return why a file cannot be read, and the cure."""
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return f"no model there; {MISSING}"
+        case IsADirectoryError():
+            return "a directory; name the ONNX file in it"
+        case PermissionError():
+            return "no permission to read it; change its owner or its mode"
+    return f"cannot be read ({error.strerror or error})"
 
 
 def _check_shapes(session: Any, metadata: Metadata) -> None:

@@ -6,8 +6,11 @@ from typing import Any, Self, get_type_hints
 
 from server.errors import ModelError
 from server.image.resize_mode import ResizeFilter, ResizeMode
+from server.model.field_checks import CHECKS
 
 SCHEMA_VERSION = 1
+CURE = "export the model again"
+SHOWN = 60  # letters of a wrong value
 STRINGS = (str, ResizeMode, ResizeFilter)  # all other fields are JSON
 
 
@@ -44,19 +47,35 @@ class Metadata:
         """Read what `to_properties` wrote, or raise `ModelError`."""
         if "schema_version" not in properties:
             raise ModelError("an ONNX file, but not one of this pipeline (no schema_version)")
-        if properties["schema_version"] != str(SCHEMA_VERSION):
+        version = _shown(properties["schema_version"])
+        if version != str(SCHEMA_VERSION):
             raise ModelError(
-                f"schema version {properties['schema_version']}, this code reads {SCHEMA_VERSION}; "
+                f"schema version {version}, this code reads {SCHEMA_VERSION}; "
                 "export the model and run the server from the same release"
             )
-        try:
-            return cls(
-                **{
-                    name: (kind if kind in STRINGS else json.loads)(properties[name])
-                    for name, kind in get_type_hints(cls).items()
-                }
-            )
-        except KeyError as error:
-            raise ModelError(f"metadata {error} is missing; export the model again") from None
-        except ValueError as error:
-            raise ModelError(f"metadata cannot be read ({error}); export the model again") from None
+        values = {name: _read(properties, name, kind) for name, kind in get_type_hints(cls).items()}
+        for name, (right, words) in CHECKS.items():
+            if not right(values[name], values["classes"]):
+                raise _error(properties, name, words)
+        return cls(**values)
+
+
+def _read(properties: dict[str, str], name: str, kind: Any) -> Any:
+    """Return a field as its type, or raise `ModelError`."""
+    if name not in properties:
+        raise ModelError(f"metadata '{name}' is missing; {CURE}")
+    try:
+        return (kind if kind in STRINGS else json.loads)(properties[name])
+    except (ValueError, RecursionError):
+        words = CHECKS[name][1] if name in CHECKS else f"one of {', '.join(kind)}"
+        raise _error(properties, name, words) from None
+
+
+def _error(properties: dict[str, str], name: str, words: str) -> ModelError:
+    return ModelError(f"metadata {name}={_shown(properties[name])}: must be {words}; {CURE}")
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text as one line."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: SHOWN + 1])
+    return line if len(text) <= SHOWN else f"{line[:SHOWN]}..."

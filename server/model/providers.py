@@ -29,7 +29,9 @@ def open_session(
     threads: int = 0,
     graphs: bool = False,
 ) -> tuple[onnxruntime.InferenceSession, str | None]:
-    """Return a session of `model`, and why it is on the CPU where `policy` would have CUDA.
+    """Return a session of `model`, and why it is on the CPU where CUDA was to be expected, or None.
+
+    Expected it is where `policy` asks for it, and by `auto` where there is a driver.
 
     `threads`: of the CPU, for a run; 0: one a core. `graphs`: on CUDA, record each run with a
     `gpu_graph_id` as a CUDA graph and replay it; such a session takes inputs and outputs by binding
@@ -45,8 +47,9 @@ def open_session(
         reason = str(error)
     if policy is ProviderPolicy.REQUIRE_CUDA:
         raise ModelError(f"CUDA is required, but {reason}; mend that, or set SERVER_PROVIDER=auto")
-    logger.warning("running on the CPU: %s", reason)
-    return _session(model, [CPU], threads), reason
+    expected = policy is not ProviderPolicy.AUTO or driver_version() is not None
+    logger.log(logging.WARNING if expected else logging.INFO, "running on the CPU: %s", reason)
+    return _session(model, [CPU], threads), reason if expected else None
 
 
 def driver_version() -> int | None:
@@ -56,7 +59,7 @@ def driver_version() -> int | None:
         ctypes.CDLL(DRIVER).cuDriverGetVersion(ctypes.byref(version))
     except (OSError, AttributeError):
         return None
-    return version.value
+    return version.value or None  # 0: the library's stub, which images are built with
 
 
 def check_driver(version: int | None) -> None:

@@ -10,7 +10,9 @@ from starlette.requests import Request
 
 from server.errors import ImageError
 from server.http.json import Json
-from server.inference.predictor import Predictor
+from server.inference.predictor import STUCK, Predictor
+from server.model.metadata import Metadata
+from server.predictions.prediction import Prediction
 from server.telemetry.metrics import Metrics
 from server.telemetry.stderr import STDERR
 
@@ -35,10 +37,18 @@ class Health:
         self.draining = False
         self.problem: str | None = "the golden image has not been through yet"
         self._checking = asyncio.Lock()
-        metrics.ready.set_function(lambda: not (self.draining or self.problem))
+        metrics.ready.set_function(
+            lambda: not (self.draining or self.problem or self.predictor.stuck())
+        )
 
     async def live(self, _: Request) -> Json:
-        """Say that the event loop turns; restart the process where this fails."""
+        """Say that the event loop turns and no work is stuck; restart the process where it fails.
+
+        `ready` fails long before, so that requests which others work on still get their answers.
+        """
+        if self.predictor.stuck(2 * STUCK):
+            problem = f"{self._stuck()}; restart this process"
+            return Json({"status": "stuck", "problem": problem}, status_code=503)
         return Json({"status": "ok"})
 
     async def ready(self, _: Request) -> Json:
@@ -71,6 +81,8 @@ class Health:
         """Return why this server should get no traffic, or None."""
         if self.draining:
             return "shutting down"
+        if self.predictor.stuck():
+            return self._stuck()
         async with self._checking:  # one golden image at a time, however many ask
             if self.problem or self.predictor.failing:
                 self.problem = await self._golden_image_problem()
@@ -78,17 +90,40 @@ class Health:
                     logger.error("not ready: %s", self.problem)
         return self.problem
 
+    def _stuck(self) -> str:
+        seconds = STUCK * self.predictor.settings.deadline
+        return f"stuck threads, at one image for over {seconds:g} s: {self.predictor.stuck()}"
+
     async def _golden_image_problem(self) -> str | None:
         card = self.predictor.metadata
         try:
-            probabilities = await self.predictor.probe(base64.b64decode(card.golden_image))
+            prediction = await self.predictor.probe(base64.b64decode(card.golden_image))
         except ImageError as error:
             return f"the golden image cannot be read: {error}"
+        except TimeoutError:
+            return f"the golden image took over {self.predictor.settings.deadline:g} s"
         except Exception as error:  # whatever ONNX Runtime raises
             logger.exception("the golden image failed")
             return f"the network fails: {type(error).__name__}"
-        difference = float(np.abs(np.subtract(probabilities, card.golden_probabilities)).max())
-        allowed = GOLDEN_TOLERANCES[card.precision]
-        if difference <= allowed:
-            return None
-        return f"the golden image's probabilities differ by {difference:.4f}, allowed is {allowed}"
+        return self._answer_problem(prediction) or _difference(prediction, card)
+
+    def _answer_problem(self, prediction: Prediction) -> str | None:
+        """Return why a client would not get this answer, or None: it is counted and written."""
+        try:
+            for observe in self.predictor.rehearsal:
+                observe(prediction)
+            Json(prediction.answer())  # which renders it
+            prediction.line(top=self.predictor.settings.log_top)
+        except Exception as error:
+            logger.exception("the golden image's answer failed")
+            return f"the golden image's answer cannot be given: {type(error).__name__}: {error}"
+        return None
+
+
+def _difference(prediction: Prediction, card: Metadata) -> str | None:
+    """Return by how much an answer is not what the artefact promises, or None."""
+    apart = np.subtract(list(prediction.probabilities.values()), card.golden_probabilities)
+    difference, allowed = float(np.abs(apart).max()), GOLDEN_TOLERANCES[card.precision]
+    if difference <= allowed:
+        return None
+    return f"the golden image's probabilities differ by {difference:.4f}, allowed is {allowed}"

@@ -43,6 +43,8 @@ class Metrics:
         self.decode = times("prediction_decode_seconds", "Bytes to pixels, an image.")
         self.infer = times("prediction_infer_seconds", "A run of the network.")
         self.depth = gauge("prediction_queue_depth", "Images under way.")
+        self.decoding = gauge("prediction_decoding_bytes", "Memory that decoding has been given.")
+        self.stuck = gauge("prediction_stuck_threads", "At one batch for over three deadlines.")
         self.batch_size = sizes("prediction_batch_size", "Images a run of the network took.")
 
         self.predictions = counter("predictions", "Answers by predicted class.", ("class",))

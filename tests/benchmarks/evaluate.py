@@ -42,7 +42,8 @@ def make_model(path: Path) -> None:
     from stages.network.network import create
 
     model = to_onnx(Graph(create("efficientnet_lite0", classes=2, weights="none")), image_size=SIDE)
-    card = replace(METADATA, classes=CLASSES, image_size=SIDE)
+    golden = [0.5, 0.5]
+    card = replace(METADATA, classes=CLASSES, image_size=SIDE, golden_probabilities=golden)
     onnx.helper.set_model_props(model, card.to_properties())
     path.write_bytes(model.SerializeToString())
 

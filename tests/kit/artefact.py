@@ -1,7 +1,9 @@
 """Artefacts whose answers are known: the very pixels that reached the session, or their colour."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,9 @@ METADATA = Metadata(
     temperature=1.0,
     abstain_threshold=0.0,
     validation_metrics={"accuracy": 0.5},
-    reference={"class": {"0": 1}},
-    golden_image="",
-    golden_probabilities=[0.5],
+    reference={},
+    golden_image=base64.b64encode(encoded(Image.new("RGB", (8, 8)))).decode(),
+    golden_probabilities=[1 / VALUES] * VALUES,
     data_hash="",
     parameters={"train": {"lr": 0.1}},
     versions={"torch": "0"},
@@ -67,6 +69,7 @@ def write_pixel_artefact(path: Path, *, operator: str = "Identity", **changes: o
 
 COLOURS = ("red", "green", "blue")
 SHARPNESS = 16  # of the softmax; in levels of 255
+TURNS = 300_000
 
 
 def coloured(name: str) -> Image.Image:
@@ -76,26 +79,75 @@ def coloured(name: str) -> Image.Image:
     return picture
 
 
-def write_colour_artefact(path: Path, **changes: object) -> Path:
-    """Write an artefact that tells `COLOURS` apart by the mean of each channel."""
-    size = 32
+def colour_model(
+    size: int,
+    *more: onnx.NodeProto,
+    divisor: str = "sharpness",
+    constants: Sequence[onnx.TensorProto] = (),
+) -> onnx.ModelProto:
+    """Return the graph of `write_colour_artefact`, with more nodes between mean and logits."""
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", size, size, 3])
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3])
         for name in ("probabilities", "embedding")
     ]
-    constants = [
+    initializers = [
         helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
         helper.make_tensor("sharpness", TensorProto.FLOAT, [], [SHARPNESS]),
+        *constants,
     ]
     nodes = [
         helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["numbers", "axes"], ["embedding"], keepdims=0),
-        helper.make_node("Div", ["embedding", "sharpness"], ["logits"]),
+        *more,
+        helper.make_node("Div", ["embedding", divisor], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"]),
     ]
-    graph = helper.make_graph(nodes, "colours", [images], outputs, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    graph = helper.make_graph(nodes, "colours", [images], outputs, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def slow_model(size: int) -> onnx.ModelProto:
+    """Return the same graph with a loop that turns `TURNS` times for each level of mean blue."""
+    scalar = partial(helper.make_tensor_value_info, shape=[])
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["on"], ["still_on"]),
+            helper.make_node("Sqrt", ["value"], ["root"]),
+        ],
+        "body",
+        [
+            scalar("turn", TensorProto.INT64),
+            scalar("on", TensorProto.BOOL),
+            scalar("value", TensorProto.FLOAT),
+        ],
+        [scalar("still_on", TensorProto.BOOL), scalar("root", TensorProto.FLOAT)],
+    )
+    nodes = [
+        helper.make_node("Gather", ["embedding", "blue"], ["blues"], axis=1),
+        helper.make_node("ReduceMax", ["blues"], ["bluest"], keepdims=0),
+        helper.make_node("Cast", ["bluest"], ["level"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["level", "turns"], ["count"]),
+        helper.make_node("Loop", ["count", "always", "one"], ["root_of_one"], body=body),
+        helper.make_node("Mul", ["sharpness", "root_of_one"], ["divisor"]),
+    ]
+    constants = [
+        helper.make_tensor("blue", TensorProto.INT64, [], [COLOURS.index("blue")]),
+        helper.make_tensor("turns", TensorProto.INT64, [], [TURNS]),
+        helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+        helper.make_tensor("always", TensorProto.BOOL, [], [True]),
+    ]
+    return colour_model(size, *nodes, divisor="divisor", constants=constants)
+
+
+def write_colour_artefact(path: Path, *, slow: bool = False, **changes: object) -> Path:
+    """Write an artefact that tells `COLOURS` apart by the mean of each channel.
+
+    `slow`: a level of blue, of 255, takes it about half a second, plain blue minutes; other
+    colours take no time.
+    """
+    size = 32
+    model = slow_model(size) if slow else colour_model(size)
     golden = np.exp(np.array([255, 0, 0]) / SHARPNESS)
     card = {
         "classes": list(COLOURS),

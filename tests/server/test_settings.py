@@ -55,6 +55,23 @@ def test_a_bad_value_is_named_with_what_is_wanted(name: str, value: str, wanted:
         Settings.read({f"SERVER_{name}": value})
 
 
+def test_more_pixels_than_decoding_may_take_memory_for_stop_the_start() -> None:
+    with pytest.raises(UserError) as refused:
+        Settings.read({"SERVER_MAX_PIXELS": "178000000"})
+    assert str(refused.value) == (
+        "SERVER_MAX_PIXELS=178000000: a plain picture of so many takes 712,000,000 bytes to "
+        "decode, SERVER_MAX_DECODING_BYTES allows 512,000,000; set that higher, or this to at "
+        "most 128000000"
+    )
+    both = {"SERVER_MAX_PIXELS": "178000000", "SERVER_MAX_DECODING_BYTES": "712000000"}
+    assert Settings.read(both).max_pixels == 178_000_000
+
+
+def test_less_memory_for_decoding_lowers_the_default_of_pixels() -> None:
+    assert Settings.read({"SERVER_MAX_DECODING_BYTES": "100000000"}).max_pixels == 25_000_000
+    assert Settings.read({}).max_pixels == Settings().max_pixels == 64_000_000
+
+
 @pytest.mark.parametrize("key", ["it's", 'a"b', "a#b", "#s3cret", "a\\b", "a=b;c$d`", '"s3cret"'])
 def test_a_key_is_taken_as_it_is_and_never_shown(key: str) -> None:
     settings = Settings.read({"SERVER_API_KEYS": f"{key}, second"})

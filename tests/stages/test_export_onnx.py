@@ -245,7 +245,8 @@ def test_each_family_goes_through_export_parity_and_int8(
     exported = to_onnx(graph, image_size=64)
     for precision in (Precision.FP32, Precision.INT8):
         model = convert(exported, precision, train=train)
-        card = replace(METADATA, image_size=64, classes=["a", "b", "c"])
+        names, golden = ["a", "b", "c"], [0.5, 0.25, 0.25]
+        card = replace(METADATA, image_size=64, classes=names, golden_probabilities=golden)
         helper.set_model_props(model, card.to_properties())
         (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
         classifier = Classifier(tmp_path / "model.onnx")

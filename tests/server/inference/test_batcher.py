@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -132,3 +133,60 @@ def test_a_thread_outlives_whatever_it_meets() -> None:
         return result
 
     assert asyncio.run(scenario()) == 2
+
+
+def test_it_tells_for_how_long_no_runner_has_been_free_and_how_many_are_stuck() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(gate, limit=1, runners=2, name="test")
+        first = asyncio.create_task(batcher.submit(1))
+        await gate.entered()
+        await asyncio.sleep(0.05)
+        assert batcher.held_up == 0  # the other is free
+        assert (batcher.stuck(0.04), batcher.stuck(60)) == (1, 0)
+        gate.started.clear()
+        second = asyncio.create_task(batcher.submit(2))
+        await gate.entered()
+        await asyncio.sleep(0.05)
+        assert 0.05 <= batcher.held_up < 60  # since the second began
+        assert batcher.stuck(0.04) == 2
+        assert not batcher.close(patience=0.01)
+        gate.open.set()
+        assert await asyncio.gather(first, second) == [2, 4]
+        assert batcher.close()
+        assert (batcher.held_up, batcher.stuck(0)) == (0, 0)
+
+    gate = Gate()
+    asyncio.run(scenario())
+
+
+def test_it_learns_what_an_item_costs_while_all_runners_are_busy() -> None:
+    def work(numbers: Sequence[int]) -> list[int]:
+        if numbers[0] == 13:
+            raise ValueError("13")
+        time.sleep(0.04)
+        return list(numbers)
+
+    async def scenario() -> None:
+        batcher = Batcher(work, limit=1, runners=4, name="test")
+        await asyncio.gather(*(batcher.submit(number) for number in range(9)))
+        learnt = batcher.cost()
+        assert learnt >= 0.01
+        refused = (batcher.submit(13) for _ in range(99))
+        await asyncio.gather(*refused, return_exceptions=True)
+        assert batcher.close()
+        assert batcher.cost() == learnt  # what is refused at once says nothing of the others
+
+    asyncio.run(scenario())
+
+
+def test_what_ends_after_the_event_loop_is_dropped() -> None:
+    async def scenario() -> None:
+        task = asyncio.create_task(batcher.submit(1))
+        await gate.entered()
+        task.cancel()
+
+    gate = Gate()
+    batcher = Batcher(gate, limit=1, runners=1, name="test")
+    asyncio.run(scenario())
+    gate.open.set()
+    assert batcher.close()

@@ -2,6 +2,10 @@
 
 import base64
 import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +18,10 @@ from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
 from server.model.providers import CPU, CUDA, check_assignment, check_driver, driver_version
 from server.settings import Settings
+from tests.kit.artefact import write_colour_artefact
 from tests.kit.drawing import photograph
 from tests.kit.live import serve
+from tests.kit.stage import ROOT
 
 QUIET = Settings(prediction_log="off")
 
@@ -44,14 +50,52 @@ def test_without_a_gpu_the_policies_differ(built: Path, tmp_path: Path) -> None:
     path = built / "data/model/model.onnx"
     with pytest.raises(ModelError, match="CUDA is required, but no CUDA driver"):
         Classifier(path, policy=ProviderPolicy.REQUIRE_CUDA)
-    for policy, status in ((ProviderPolicy.AUTO, "ok"), (ProviderPolicy.CUDA, "degraded")):
+    for policy, status, expected in (
+        (ProviderPolicy.AUTO, "ok", False),
+        (ProviderPolicy.CPU, "ok", False),
+        (ProviderPolicy.CUDA, "degraded", True),
+    ):
         fallen = Classifier(path, policy=policy)
         app = create_app(fallen, replace(QUIET, provider=policy))
         with TestClient(app) as client:
             answer = client.get("/health").json()
             assert (answer["status"], answer["ready"]) == (status, True)
-            assert "no CUDA driver" in answer["fallback"]
-            assert "execution_provider_fallback 1.0" in client.get("/metrics").text
+            assert ("no CUDA driver" in answer.get("fallback", "")) is expected
+            metric = f"execution_provider_fallback {float(expected)}"  # what the alert looks at
+            assert metric in client.get("/metrics").text
+
+
+DRIVER = """
+int cuDriverGetVersion(int *version) {{ *version = {version}; return 0; }}
+"""
+FALLBACK = """
+from pathlib import Path
+from server.model.classifier import Classifier
+print(Classifier(Path("model.onnx")).fallback)
+"""
+
+
+@pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize(
+    ("version", "expected"), [(12020, "the NVIDIA driver is too old"), (0, "None")]
+)
+def test_auto_expects_cuda_where_there_is_a_driver(
+    tmp_path: Path, version: int, expected: str
+) -> None:
+    """In the place of NVIDIA's library one of an old driver, and the stub for builds."""
+    (tmp_path / "driver.c").write_text(DRIVER.format(version=version))
+    subprocess.run(["cc", "-shared", "-o", "libcuda.so.1", "driver.c"], cwd=tmp_path, check=True)
+    write_colour_artefact(tmp_path / "model.onnx")
+    done = subprocess.run(
+        [sys.executable, "-c", FALLBACK],
+        cwd=tmp_path,
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(expected)
 
 
 @pytest.mark.gpu

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from server.app import create_app
@@ -127,19 +128,20 @@ def test_explanations_that_would_wait_too_long_are_refused(classifier: Classifie
     explaining(classifier, work, deadline=60.0)
 
 
-def test_an_explanation_that_comes_too_late_ends_and_leaves_nothing_behind(
-    classifier: Classifier,
-) -> None:
+def test_an_explanation_that_comes_too_late_ends_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    slow = Classifier(write_colour_artefact(tmp_path / "model.onnx", slow=True))
+    blueish = encoded(Image.new("RGB", (32, 32), (0, 0, 1)))
+
     async def work(explainer: Explainer) -> None:
         with pytest.raises(TimeoutError):
-            await explainer.explain(RED)
+            await explainer.explain(blueish)
         assert explainer.predictor.admission.depth == 0
         explainer.check()
 
-    explaining(classifier, work, deadline=0.002)
-    settings = Settings(prediction_log="off", deadline=0.002)
-    with TestClient(create_app(classifier, settings)) as client:
-        assert client.post("/explain", content=RED).status_code == 504
+    explaining(slow, work, deadline=0.2, runners=2)
+    settings = Settings(prediction_log="off", deadline=0.2, runners=2)
+    with TestClient(create_app(slow, settings)) as client:
+        assert client.post("/explain", content=blueish).status_code == 504
 
 
 def test_the_map_is_high_where_the_colour_is(client: TestClient) -> None:
