@@ -21,6 +21,7 @@ from server.predictions.prediction import Prediction
 
 STDOUT = "stdout"
 OFF = "off"
+FOLDER = "folder"  # as `/health` calls one, which says no paths
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class PredictionLog:
         return 0 if written else len(predictions)
 
     def state(self) -> dict[str, object]:
-        """Return target, failures and problem, for `/health`."""
-        return {"target": self.target, **self._output.state()}
+        """Return the kind of target, failures and problem, for `/health`."""
+        kind = self.target if self.target in (STDOUT, OFF) else FOLDER
+        return {"target": kind, **self._output.state()}
 
     def close(self) -> None:
         """Write what waits, in a bounded time, and close the file; the next row would open it."""

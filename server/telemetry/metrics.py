@@ -26,7 +26,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
-        prometheus.PlatformCollector(registry=registry)
         prometheus.GCCollector(registry=registry)
         counter = partial(prometheus.Counter, registry=registry)
         gauge = partial(prometheus.Gauge, registry=registry)

@@ -1,9 +1,12 @@
 """The server as a process of its own, asked over a socket."""
 
 import json
+import platform
 import re
 import signal
+import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx2
@@ -12,6 +15,7 @@ import pytest
 from server.model.classifier import Classifier
 from tests.kit.drawing import photograph
 from tests.kit.live import Live, serve
+from tests.kit.stage import ROOT
 
 SETTINGS = {"REVISION": "abc123", "MAX_BATCH_IMAGES": "3"}
 SECURITY = ("content-security-policy", "referrer-policy", "x-content-type-options")
@@ -162,9 +166,21 @@ def test_health_tells_people_what_is_running(client: httpx2.Client, classifier: 
     assert answer["provider"] == classifier.provider
     assert answer.get("fallback") == classifier.fallback
     assert answer["queue"] == {"images": 0, "limit": 256}
-    assert answer["log"] == {"target": "data/predictions", "failures": 0}
+    assert answer["log"] == {"target": "folder", "failures": 0}
     assert client.get("/health/live").status_code == 200
     assert client.get("/health/ready").json() == {"status": "ready"}
+
+
+def test_no_route_names_a_path_or_a_version_of_what_it_runs_on(
+    client: httpx2.Client, classifier: Classifier
+) -> None:
+    inside = [str(ROOT), "data/predictions", sys.executable, platform.python_version()]
+    inside += [version(name) for name in ("starlette", "uvicorn", "orjson")]
+    routes = ("/", "/classes", "/health", "/health/ready", "/metrics", "/openapi.json", "/none")
+    for route in routes:
+        answer = client.get(route)
+        text = f"{answer.headers} {answer.text}".replace(classifier.name, "")
+        assert [word for word in inside if word in text] == [], route
 
 
 def test_the_server_is_not_ready_while_it_drains_and_finishes_what_it_took(
