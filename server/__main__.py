@@ -29,9 +29,11 @@ def main() -> int:
 
     from server.app import create_app
     from server.http.listener import Listener
+    from server.inference.memory import give_back_pictures
     from server.model.classifier import Classifier
     from server.storage.model_file import ModelFile
 
+    give_back_pictures()
     try:
         settings = Settings.read(os.environ)
         classifier = Classifier(

@@ -1,6 +1,7 @@
 """The memory that decoding may take: images are let in by what their headers announce."""
 
 import asyncio
+import ctypes
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +11,18 @@ from threading import Lock
 from server.errors import ImageTooLarge, Overloaded
 
 MEGA = 1_000_000
+M_MMAP_THRESHOLD = -3  # of mallopt(3)
+BLOCK = 4 << 20  # bytes; larger blocks are pictures
+
+
+def give_back_pictures() -> None:
+    """Let glibc return the memory of a picture to the system as soon as it is freed.
+
+    Left alone it learns to keep such blocks, for each thread anew: eight threads that decode within
+    a limit of 512 MB then come to 944 MB, and 674 MB stay. Other C libraries have no such call.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, BLOCK)
 
 
 class NoRoom(MemoryError):  # noqa: N818 - a state, no fault

@@ -38,6 +38,16 @@ class Live:
         lines = (self.folder / "stderr").read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line[:1] == "{" and line.endswith("\n")]
 
+    def requests(self, count: int = 1, **members: object) -> list[dict[str, Any]]:
+        """Return the lines of requests with these members; each is written after its answer."""
+        wanted = {"message": "request", **members}
+        for _ in range(1000):
+            lines = [line for line in self.logged() if wanted.items() <= line.items()]
+            if len(lines) >= count:
+                break
+            time.sleep(0.01)
+        return lines
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the complete rows of its prediction log."""
         files = sorted((self.folder / "data/predictions").glob("*.jsonl"))

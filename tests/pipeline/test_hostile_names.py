@@ -162,7 +162,7 @@ def test_the_page_of_a_server_runs_no_name(folder: Path) -> None:
     job = Job(
         reference=str(folder / "data/model/reference.parquet"),
         log=str(folder / "log"),
-        rows=1000,
+        images=1000,
         rate=0.05,
         model=model.name,
         classes=model.metadata.classes,

@@ -52,6 +52,7 @@ def test_together_they_stay_within_the_limit_and_small_ones_do_not_wait(live: Li
     assert overtaken > 1
     assert [answer.json().get("class") for answer in answers] == ["red"] * AT_ONCE
     assert memory(live, "VmHWM") - idle < LIMIT + SLACK
+    assert memory(live, "VmRSS") - idle < SLACK  # nothing of a picture stays
     assert decoding(live) == 0
 
 

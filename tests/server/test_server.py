@@ -114,8 +114,7 @@ def test_a_sane_request_id_is_kept_and_others_are_replaced(
 
 def test_each_request_is_one_json_line(live: Live, client: httpx2.Client) -> None:
     client.post("/predict?key=secret", content=b"rubbish", headers={"X-Request-ID": "line-1"})
-    [line] = [line for line in live.logged() if line.get("request_id") == "line-1"]
-    assert line["message"] == "request"
+    [line] = live.requests(request_id="line-1")
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 400)
     assert line["reason"] == "image"
     assert "secret" not in json.dumps(line)

@@ -37,7 +37,7 @@ def send(live: Live, image: bytes, count: int, route: str = "/predict") -> list[
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

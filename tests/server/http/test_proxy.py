@@ -78,7 +78,7 @@ def test_the_page_asks_under_the_prefix(shown: str, end: str) -> None:
         expect(page.locator(".card .class")).to_contain_text("%", timeout=30_000)
         expect(page.get_by_text("Tells apart:")).to_be_visible()
         links = page.locator("a[href]").evaluate_all("all => all.map(link => link.href)")
-    assert f"{shown}/predict" in asked
+    assert f"{shown}/predict?top=100" in asked
     assert {url for url in asked if not url.startswith((shown, "data:", "blob:"))} == set()
     assert f"{shown}/health" in links
     assert all(link.startswith(f"{shown}/") for link in links)
@@ -88,7 +88,7 @@ def test_the_page_asks_under_the_prefix(shown: str, end: str) -> None:
 def test_the_log_has_the_client_that_the_proxy_saw(shown: str, hidden: Live) -> None:
     sent = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Request-ID": f"seen-{hash(shown)}"}
     httpx2.get(f"{shown}/health/live", headers=sent)
-    [line] = [one for one in hidden.logged() if one.get("request_id") == sent["X-Request-ID"]]
+    [line] = hidden.requests(request_id=sent["X-Request-ID"])
     assert line["client"] == "198.51.100.7", "what is before it the client may have invented"
     assert line["path"] == "/health/live"
 
@@ -97,7 +97,7 @@ def clients(live: Live, *chains: str) -> list[str]:
     """Return whom the log names, for each value of X-Forwarded-For."""
     for chain in chains:
         live.client.get("/health/live", headers={"X-Forwarded-For": chain})
-    return [line["client"] for line in live.logged() if line["message"] == "request"]
+    return [line["client"] for line in live.requests(len(chains))]
 
 
 def test_nobody_is_believed_unless_it_is_set(model: Path, tmp_path: Path) -> None:
