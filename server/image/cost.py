@@ -1,6 +1,6 @@
 """What decoding an opened image will cost, told by its header."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import ExifTags
 from PIL.ImageFile import ImageFile
@@ -12,10 +12,12 @@ from server.image.foreign import RAW, SAVE
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import metadata_bytes
+from server.image.webp import read_tables
 
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
+MANY_TABLES = 1_000  # groups of a WebP that are worth a word
 PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
 
@@ -47,6 +49,8 @@ def cost_of(
             decoding = _tiff(source, data)
         case "HEIF":
             decoding = _heif(source, data)
+        case "WEBP":
+            decoding = _webp(source, data)
         case _:
             decoding = _other(source, data)
     pixels = source.width * source.height
@@ -93,6 +97,18 @@ def _other(source: ImageFile, data: bytes) -> Cost:
         kind=kind,
         bytes=rate.bytes * pixels + beside,
         nanoseconds=rate.nanoseconds * pixels + rate.each_byte * len(data),
+    )
+
+
+def _webp(source: ImageFile, data: bytes) -> Cost:
+    """Return the cost of a WebP, and of the Huffman tables that are made before its pixels."""
+    cost, tables = _other(source, data), read_tables(data)
+    many = f" of {tables.groups:,} Huffman tables" if tables.groups > MANY_TABLES else ""
+    return replace(
+        cost,
+        kind=cost.kind + many,
+        bytes=cost.bytes + tables.bytes,
+        nanoseconds=cost.nanoseconds + limits.WEBP_GROUP * tables.groups,
     )
 
 

@@ -11,6 +11,7 @@ MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags
 MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
 MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one
 MAX_WEBP_CHUNKS = 10_000  # frames among them
+MAX_WEBP_SYMBOLS = 200_000  # read in Python, before the number of code tables is known
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
@@ -53,6 +54,12 @@ RATES = {
     "TIFF 1": Rate(0, 3, 30),
     "TIFF LAB": Rate(0, 50, 15),
 }
+
+# Lossless WebP: nanoseconds a group of Huffman codes, and its bytes at most, by the sizes of
+# libwebp's tables, to which each colour of the cache adds.
+WEBP_GROUP = 25_000
+WEBP_GROUP_BYTES = 12_500
+WEBP_COLOUR_BYTES = 4
 
 # JPEG: by blocks of 8 x 8 samples, not pixels; where there are several scans, the coefficients are
 # kept until the last. Besides: nanoseconds a block in each scan, and a pixel that comes out.
