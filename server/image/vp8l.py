@@ -37,7 +37,7 @@ def read_codes(
     A broken stream counts as one of as many groups as its bytes can hold. Raises `ImageTooLarge`
     where more than `most` symbols come before the number of groups.
     """
-    reader = _Reader(stream, most)
+    reader = StreamReader(stream, most)
     try:
         groups, cache_bits = reader.groups(width, height)
     except StreamError:
@@ -50,7 +50,7 @@ def _blocks(width: int, height: int, bits: int) -> int:
     return -(-width >> bits) * -(-height >> bits)
 
 
-class _Reader(BitReader):
+class StreamReader(BitReader):
     """A stream, of which `left` symbols may still be read."""
 
     def __init__(self, data: bytes, most: int) -> None:
@@ -77,6 +77,7 @@ class _Reader(BitReader):
         return 1 + self.picture(_blocks(width, height, self.bits(3) + 2)), cache_bits
 
     def cache_bits(self) -> int:
+        """Read the number of bits of a colour cache; 0: there is none."""
         bits = self.bits(4) if self.bits(1) else 0
         if bits > LARGEST_CACHE:
             raise StreamError

@@ -1,4 +1,4 @@
-"""TIFF, WebP and HEIF: counts of strips, tiles, tags, frames and items."""
+"""TIFF, WebP and HEIF: counts of strips, tiles, tags, frames, code tables and items."""
 
 import io
 import random
@@ -7,7 +7,7 @@ import zlib
 
 from PIL import Image
 
-from tests.kit import structures
+from tests.kit import lossless, structures
 from tests.kit.fuzz.draws import ORIENTATION, Drawn, draw_exif, draw_size, log_uniform
 from tests.kit.heif_structures import heif_grid
 
@@ -71,6 +71,36 @@ def webp(rng: random.Random) -> Drawn:
     data += b"abcd\0\0\0\0" * count
     data[4:8] = struct.pack("<I", len(data) - 8)
     return f"{about} {count} chunks", bytes(data)
+
+
+def vp8l(rng: random.Random) -> Drawn:
+    side = log_uniform(rng, 1, 2_000)
+    blocks = (-(-side // 4)) ** 2
+    cache_bits, lengths = rng.choice((0, 0, 1, 5, 10, 11)), rng.choice((0, 0, 1, 3, 8, 11))
+    if cache_bits < lengths:
+        lengths = min(8, lengths)
+    groups = log_uniform(rng, 1, min(blocks, 20_000 if lengths else 65_536))
+    transforms = ""
+    for kind in rng.sample(range(3), rng.randrange(4)):
+        precision = rng.randrange(8)
+        pixels = (-(-side >> precision + 2)) ** 2 * (rng.random() < 0.7)
+        transforms += lossless.transform(kind, precision=precision, pixels=pixels)
+    if rng.random() < 0.2:  # colours that make the picture narrower than what follows says
+        transforms += lossless.transform(3, colours=rng.randint(1, 256))
+    options = {"cache_bits": cache_bits, "lengths": lengths}
+    content = bytearray(lossless.stream(side, groups, transforms=transforms, **options))
+    about = f"{side}x{side} {groups} groups {options} {len(transforms)} bits of transforms"
+    if rng.random() < 0.3:  # damaged
+        for _ in range(rng.randint(1, 9)):
+            content[rng.randrange(min(len(content), 500))] = rng.randrange(256)
+        about += " damaged"
+    form, animated = rng.randrange(3), rng.random() < 0.3
+    picture = [lossless.lossless(side, bytes(content))]
+    if form == 0:
+        return about, structures.webp(*picture)
+    if form == 1:
+        picture = lossless.lossy(side, bytes(content))
+    return f"{about} {form=} {animated=}", lossless.extended(side, *picture, animated=animated)
 
 
 def heif(rng: random.Random) -> Drawn:

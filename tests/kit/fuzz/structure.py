@@ -6,11 +6,20 @@ What is announced often differs from what is there.
 import random
 from collections.abc import Callable
 
-from tests.kit.fuzz.containers import heif, tiff, webp
+from tests.kit.fuzz.containers import heif, tiff, vp8l, webp
 from tests.kit.fuzz.draws import Drawn
 from tests.kit.fuzz.streams import bmp, gif, jpeg, png
 
-BUILDERS: tuple[Callable[[random.Random], Drawn], ...] = (jpeg, png, gif, bmp, tiff, webp, heif)
+BUILDERS: tuple[Callable[[random.Random], Drawn], ...] = (
+    jpeg,
+    png,
+    gif,
+    bmp,
+    tiff,
+    webp,
+    vp8l,
+    heif,
+)
 
 
 def draw_structure(seed: int) -> Drawn:

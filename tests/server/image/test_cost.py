@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from server.image.limits import MAX_BYTES
-from tests.kit import structures
+from tests.kit import lossless, structures
 from tests.kit.decoding import measured
 from tests.kit.drawing import encoded
 
@@ -27,6 +27,9 @@ LARGEST: dict[str, Callable[[], bytes]] = {
     ),
     "png-long": lambda: structures.png(58_000, 600, kind=2),
     "webp": lambda: flat("RGB", 4600, 4600, "WEBP", method=0),
+    "webp-of-code-tables": lambda: structures.webp(
+        lossless.lossless(600, lossless.stream(600, 16_000, cache_bits=11, lengths=11))
+    ),
     "jpeg-progressive-444": lambda: structures.jpeg(7500, 7500, components=3),
     "jpeg-long": lambda: structures.jpeg(65_000, 600, components=3, progressive=False),
     "gif": lambda: flat("L", 8000, 8000, "GIF"),
