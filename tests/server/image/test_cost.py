@@ -28,7 +28,7 @@ LARGEST: dict[str, Callable[[], bytes]] = {
     "png-long": lambda: structures.png(58_000, 600, kind=2),
     "webp": lambda: flat("RGB", 4600, 4600, "WEBP", method=0),
     "webp-of-code-tables": lambda: structures.webp(
-        lossless.lossless(600, lossless.stream(600, 16_000, cache_bits=11, lengths=11))
+        lossless.lossless(600, lossless.stream(600, 15_000, cache_bits=11, lengths=11))
     ),
     "jpeg-progressive-444": lambda: structures.jpeg(7500, 7500, components=3),
     "jpeg-long": lambda: structures.jpeg(65_000, 600, components=3, progressive=False),
