@@ -10,6 +10,7 @@ from server.image.vp8l import LONGEST, read_codes
 ANIMATED = 2  # in the first byte of VP8X
 FRAME_HEADER = 16  # bytes of ANMF before its chunks
 LOSSLESS_HEADER = 5  # bytes of VP8L before its stream
+MOST_PICTURES = 2  # where there should be one
 SIDE = 0x3FFF
 METHOD = 3  # of the first byte of ALPH: how it is compressed
 
@@ -26,7 +27,9 @@ def read_tables(data: bytes) -> Tables:
     """Return the tables of all streams together; raises `ImageTooLarge` as `read_codes` does."""
     groups = size = 0
     symbols = limits.MAX_WEBP_SYMBOLS
-    for stream, width, height in _streams(data):
+    for place, (stream, width, height) in enumerate(_streams(data)):
+        if place == MOST_PICTURES:
+            raise ImageTooLarge(f"a WebP of more than {MOST_PICTURES} pictures and no animation")
         codes = read_codes(stream, width=width, height=height, most=symbols)
         symbols -= codes.symbols
         groups += codes.groups

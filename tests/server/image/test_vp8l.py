@@ -141,6 +141,12 @@ def test_a_second_picture_hides_no_groups() -> None:
         assert read_tables(data).groups > 65_536
 
 
+def test_no_number_of_pictures_is_gone_through() -> None:
+    one = lossless(SIDE, stream(SIDE, 1, cache_bits=11, lengths=11))
+    with pytest.raises(ImageTooLarge, match="more than 2 pictures"):
+        read_tables(webp(*[one] * 1_000))
+
+
 def test_only_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.effect_noise((300, 200), spread).convert("RGB") for spread in range(10, 90)]
     data = encoded(frames[0], "WEBP", lossless=True, save_all=True, append_images=frames[1:])
