@@ -38,6 +38,7 @@ SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
+REVISION = Pattern("[!-~]{0,100}", "at most 100 visible ASCII characters")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
 
 
@@ -88,7 +89,7 @@ class Settings:
     monitoring_rows: Annotated[int, Range(10, 100_000), "last images that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
     false_alarm_rate: Annotated[float, SHARE, "of reports that alarm by chance"] = 0.05
-    revision: Annotated[str, "the commit that is served, for log and /health"] = ""
+    revision: Annotated[str, REVISION, "the commit that is served, for log and /health"] = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

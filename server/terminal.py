@@ -5,8 +5,11 @@ import re
 import sys
 
 # control characters (an escape sequence moves the cursor, a newline forges a line), what turns the
-# direction of all that follows, separators of lines, and surrogates, which no encoding has
-HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# direction of all that follows, separators of lines, what has no width and makes two names look
+# equal, and surrogates, which no encoding has
+HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 FIRST_BYTE = 0xDC00  # surrogates from here on are the foul bytes of a file's name (PEP 383)
 
 

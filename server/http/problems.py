@@ -43,6 +43,8 @@ def problem(request: Request, error: BaseException) -> dict[str, Any]:
             status, reason, detail = 400, "image", f"image: {error}"
         case HTTPException():
             status, detail = error.status_code, error.detail
+            if status == HTTPStatus.METHOD_NOT_ALLOWED and error.headers:
+                detail = f"{request.method} is not taken here; use {error.headers.get('Allow')}"
             reason = REASONS.get(status, "request")
         case Overloaded():
             status, reason = 503, "overload"

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
-import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -108,18 +107,23 @@ def test_a_device_that_is_lost_keeps_the_server_out_until_it_works_again(own: Cl
 
 
 def test_an_image_on_which_the_network_fails_fails_alone(tmp_path: Path) -> None:
-    """Roots of negative numbers: black pixels are the only ones with a real one."""
-    path = write_pixel_artefact(tmp_path / "model.onnx", operator="Neg")
-    broken = write_pixel_artefact(tmp_path / "nan.onnx", operator="Log")
-    assert Classifier(path).metadata.classes[0] == "0"
+    """The logarithm of black is no number, and so is the softmax of such."""
+    broken = write_pixel_artefact(tmp_path / "nan.onnx", operator="Log", last="Softmax")
     white = encoded(Image.new("RGB", (SIZE, SIZE), "white"))
     with serving(Classifier(broken)) as client:
         files = [("images", white), ("images", BLACK), ("images", white)]
         results = client.post("/predict_batch", files=files).json()["results"]
         assert [result.get("error", {}).get("status") for result in results] == [None, 500, None]
-        assert results[0]["confidence"] == pytest.approx(np.log(255))
+        assert results[0]["confidence"] == pytest.approx(1 / (3 * SIZE**2))
         assert client.post("/predict", content=BLACK).status_code == 500
         assert client.post("/predict", content=white).status_code == 200
+
+
+def test_a_network_without_a_softmax_gives_no_answer(tmp_path: Path) -> None:
+    model = write_pixel_artefact(tmp_path / "model.onnx", operator="Log")
+    with serving(Classifier(model)) as client:
+        white = encoded(Image.new("RGB", (SIZE, SIZE), "white"))
+        assert client.post("/predict", content=white).status_code == 500
 
 
 def test_more_work_than_fits_is_refused_at_once_with_a_time_to_come_back(
