@@ -40,7 +40,7 @@ class Predictor:
         settings: Settings,
         metrics: Metrics,
         observers: Sequence[Observer] = (),
-        rehearsal: Sequence[Observer] = (),
+        probe_observers: Sequence[Observer] = (),
     ) -> None:
         """Start the threads.
 
@@ -48,12 +48,12 @@ class Predictor:
         settings: how many threads there are, how much may wait, for how long.
         metrics: where answers, runs of the network and what is served are shown.
         observers: called with each prediction for a client.
-        rehearsal: observers of the same kinds that nobody asks, for what `probe` returns.
+        probe_observers: observers of the same kinds that nobody asks, for what `probe` returns.
         """
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         self.name, self.metadata = classifier.name, classifier.metadata
         self.observers = (metrics.observe, *observers)
-        self.rehearsal = rehearsal
+        self.probe_observers = probe_observers
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
         self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
@@ -76,7 +76,7 @@ class Predictor:
             wait=deadline / 2,
             workers=runners * batch,
             cost=lambda: max(pool.cost() for pool in way),
-            held_up=lambda: max(pool.held_up for pool in way),
+            busy_seconds=lambda: max(pool.busy_seconds for pool in way),
         )
         self._show(metrics)
 
@@ -114,9 +114,9 @@ class Predictor:
         """Return an image of which more is asked than its class, or raise `ImageError`."""
         return await self._with_room(self._decoders.submit, EncodedImage(data=data, recorded=False))
 
-    def decoding_held_up(self) -> float:
+    def decoding_busy_seconds(self) -> float:
         """Return for how long nobody has been free to begin with `decode`."""
-        return self._decoders.held_up
+        return self._decoders.busy_seconds
 
     async def ask(self, images: Sequence[DecodedImage]) -> list[Prediction]:
         """Ask the network about images that nobody has sent, in turn with those of clients."""

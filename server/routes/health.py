@@ -110,7 +110,7 @@ class Health:
     def _answer_problem(self, prediction: Prediction) -> str | None:
         """Return why a client would not get this answer, or None: it is counted and written."""
         try:
-            for observe in self.predictor.rehearsal:
+            for observe in self.predictor.probe_observers:
                 observe(prediction)
             Json(prediction.answer())  # which renders it
             prediction.line(top=self.predictor.settings.log_top)
