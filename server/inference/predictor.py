@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from server.errors import Overloaded
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
@@ -104,11 +105,16 @@ class Predictor:
     async def probe(self, data: bytes) -> Prediction:
         """Forget that the network has failed, and ask it about an image that nobody has sent.
 
-        The way is that of `predict`; nothing is counted or logged.
+        The way is that of `predict`; nothing is counted or logged. Raises `Overloaded` where the
+        network could not be asked for want of memory: then nothing is forgotten.
         """
-        self.worker.failing = False
-        async with asyncio.timeout(self.settings.deadline):
-            return await self._through(EncodedImage(data=data, recorded=False))
+        failing, self.worker.failing = self.worker.failing, False
+        try:
+            async with asyncio.timeout(self.settings.deadline):
+                return await self._through(EncodedImage(data=data, recorded=False))
+        except Overloaded:
+            self.worker.failing |= failing
+            raise
 
     async def decode(self, data: bytes) -> DecodedImage:
         """Return an image of which more is asked than its class, or raise `ImageError`."""
