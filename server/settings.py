@@ -122,7 +122,8 @@ def _max_pixels(values: Mapping[str, Any]) -> int:
         raise UserError(
             f"{PREFIX}MAX_PIXELS={pixels}: a plain picture of so many takes "
             f"{OVERHEAD + pixels * PIXEL_BYTES:,} bytes to decode, "
-            f"{PREFIX}MAX_DECODING_BYTES allows {memory:,}; set that higher, or this to at most {fitting}"
+            f"{PREFIX}MAX_DECODING_BYTES allows {memory:,}; set that higher, "
+            f"or this to at most {fitting}"
         )
     return pixels
 

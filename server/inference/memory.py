@@ -55,6 +55,11 @@ class Turn:
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self.granted.get_loop().call_soon_threadsafe(self._grant)
 
+    def release(self) -> Share | None:
+        """Return what is reserved, once."""
+        share, self.share = self.share, None
+        return share
+
     def _grant(self) -> None:
         if not self.granted.done():
             self.granted.set_result(None)
@@ -120,17 +125,16 @@ class DecodingMemory:
 
     def _take(self, size: int, turn: Turn | None) -> Share:
         with self._lock:
-            if turn and turn.share:
-                share, turn.share = turn.share, None
-            elif not (share := self._reserve(size, self._line[0] if self._line else None)):
+            share = turn.release() if turn else None
+            share = share or self._reserve(size, self._line[0] if self._line else None)
+            if not share:
                 raise NoRoom(size)
             return share
 
     def _leave(self, turn: Turn) -> None:
         """Give back what is reserved for a turn and nobody has taken over, or end its waiting."""
         with self._lock:
-            if turn.share:
-                share, turn.share = turn.share, None
+            if share := turn.release():
                 self._give_back(share)
             elif turn in self._line:
                 self._line.remove(turn)
