@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -68,6 +69,18 @@ def problem_response(request: Request, error: Exception) -> Json:
     elif isinstance(error, HTTPException):
         answer.headers.update(error.headers or {})
     return answer
+
+
+def refusal(status: int, detail: str) -> bytes:
+    """Return the last answer of a connection, as bytes of HTTP/1.1, without an application."""
+    content = members(status, detail)
+    body = orjson.dumps(content)
+    head = (
+        f"HTTP/1.1 {status} {content['title']}\r\n"
+        "content-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def gone(request: Request, _: Exception) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from server.errors import ModelError
 from server.model.onnx_runtime import onnxruntime
 from server.model.policy import ProviderPolicy
+from server.terminal import one_line
 
 VERSION: str = onnxruntime.__version__
 
@@ -111,7 +112,7 @@ def _cuda_session(model: bytes, threads: int, *, graphs: bool) -> onnxruntime.In
     try:
         session = _session(model, [(CUDA, options), CPU], threads)
     except Exception as error:  # no device, no memory on it
-        raise NoCuda("CUDA did not start", " ".join(str(error).split())) from None
+        raise NoCuda("CUDA did not start", one_line(error)) from None
     if session.get_providers()[0] != CUDA:
         raise NoCuda("CUDA did not start", "its libraries did not load")
     check_assignment(

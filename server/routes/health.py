@@ -61,7 +61,6 @@ class Health:
     async def health(self, _: Request) -> Json:
         """Say, to people, what is running and where."""
         problem = await self.check()
-        await STDERR.output.settle()
         answer = {
             "status": "degraded"
             if problem or self.predictor.degraded or STDERR.output.problem

@@ -62,7 +62,7 @@ WRONG = {
     "versions": ["[]", '{"torch": 2}', "{"],
     "resize_mode": ["", "stretch"],
     "resize_filter": ["nearest"],
-    "schema_version": ["2", "1.0", "one\ntwo"],
+    "schema_version": ["2", "1.0", "one\ntwo", "\x00" * 60],
 }  # fmt: skip
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
