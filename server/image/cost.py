@@ -25,7 +25,7 @@ PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF 
 class Cost:
     """`bytes` above idle, `nanoseconds` of a core; `kind` says of what image.
 
-    While only the decoding is counted, its bytes are those beside the picture.
+    While only the decoding is counted, its bytes are those without the picture.
     tables: bytes that code tables may take besides; hardly any file needs them, so no limit counts
     them, but room is kept for them
     """
@@ -129,7 +129,7 @@ def _jpeg(source: ImageFile, data: bytes, size: tuple[int, int]) -> Cost:
     scan = limits.JPEG_SCAN if frame.huffman else limits.JPEG_ARITHMETIC_SCAN
     return Cost(
         kind=f"JPEG {source.mode} of {len(scans):,} scans",
-        bytes=rate.bytes * blocks + 3 * first,
+        bytes=rate.bytes * blocks + 3 * first + min(16 * first, limits.EXIF),
         nanoseconds=rate.nanoseconds * blocks
         + rate.each_byte * len(data)
         + scan * sum(scans)

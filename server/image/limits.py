@@ -15,6 +15,7 @@ MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
 MAX_ANNOUNCED = 500_000_000  # bytes with code tables: what the default of the server lets in
+EXIF = 12_000_000  # bytes that Pillow takes for all tags that an EXIF block may have
 OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 
 
@@ -22,7 +23,7 @@ OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 class Rate:
     """What decoding takes: bytes a pixel, nanoseconds a pixel, and nanoseconds a byte of the file.
 
-    The bytes are those of readers, beside the picture itself.
+    The bytes are those of readers, without the picture itself.
     """
 
     bytes: float
