@@ -17,7 +17,7 @@ from server.image.structure import metadata_bytes
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
-FEW = 1_000_000  # pixels; a limit below says nothing to whoever made the file
+FEW = 500_000  # pixels; a limit below says nothing to whoever made the file
 PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
 
