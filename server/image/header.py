@@ -13,7 +13,7 @@ from server.errors import ImageError, ImageTooLarge
 from server.image.cost import check, cost_of
 from server.image.foreign import advice
 from server.image.formats import FORMATS
-from server.image.limits import MAX_PIXELS, MAX_READS
+from server.image.limits import MAX_ANNOUNCED, MAX_PIXELS, MAX_READS
 from server.image.structure import check_structure, forget_directories
 
 LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
@@ -93,10 +93,9 @@ def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels:
         source.draft(None, (2 * target, 2 * target))
     factor = reduction(source.size, target)
     cost = cost_of(source, data, (width, height), factor=factor, target=target)
-    check(cost, (width, height), max_pixels)
-    return Header(
-        width=width, height=height, mode=mode, format=form, decoding_bytes=int(cost.bytes)
-    )
+    check(cost, data, (width, height), max_pixels)
+    most = int(min(cost.bytes + cost.tables, MAX_ANNOUNCED))
+    return Header(width=width, height=height, mode=mode, format=form, decoding_bytes=most)
 
 
 def reduction(size: tuple[int, int], target: int | None) -> int:

@@ -14,6 +14,8 @@ MAX_WEBP_CHUNKS = 10_000  # frames among them
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
+MAX_ANNOUNCED = 500_000_000  # bytes with code tables: what the default of the server lets in
+EXIF = 12_000_000  # bytes that Pillow takes for all tags that an EXIF block may have
 OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 
 
@@ -21,7 +23,7 @@ OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 class Rate:
     """What decoding takes: bytes a pixel, nanoseconds a pixel, and nanoseconds a byte of the file.
 
-    The bytes are those of readers, beside the picture itself.
+    The bytes are those of readers, without the picture itself.
     """
 
     bytes: float
@@ -65,5 +67,12 @@ JPEG_PIXEL = 8
 # TIFF: nanoseconds a byte of samples, and a strip or tile
 TIFF_SAMPLE = 4
 TIFF_SEGMENT = 5_000
+
+# Lossless WebP: sets of code tables, bytes of one that is as short as can be and of the largest,
+# and what those beyond the shortest take for each byte of the file
+MAX_CODE_SETS = 65_536
+CODE_SET = 6_000
+LARGE_CODE_SET = 12_500
+CODE_BYTE = 100
 
 RESIZE = 7  # nanoseconds a pixel that is not reduced before, by the dearest filter
