@@ -29,6 +29,7 @@ def main() -> int:
 
     from server.app import create_app
     from server.http.listener import Listener
+    from server.http.sockets import listening_sockets
     from server.inference.memory import give_back_pictures
     from server.model.classifier import Classifier
     from server.storage.model_file import ModelFile
@@ -36,6 +37,8 @@ def main() -> int:
     give_back_pictures()
     try:
         settings = Settings.read(os.environ)
+        for one in listening_sockets(settings.host, settings.port):
+            one.close()  # a taken port is said at once; nobody may connect until all is loaded
         classifier = Classifier(
             ModelFile(location=settings.model, sha256=settings.model_sha256),
             policy=settings.provider,
@@ -58,8 +61,12 @@ def main() -> int:
 
 
 def _exit_now() -> None:
-    """End the process with 0 under the feet of threads that run native code."""
-    atexit._run_exitfuncs()  # what Python would do itself; the last lines are written then
+    """End the process with 0, without waiting for threads that are inside the network.
+
+    `atexit._run_exitfuncs` is private to CPython, but nothing public runs what `atexit` has noted
+    and then returns. `os._exit` runs none of it, and the last lines of the logs are written there.
+    """
+    atexit._run_exitfuncs()
     os._exit(0)
 
 

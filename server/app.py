@@ -46,7 +46,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         settings,
         metrics,
         observers=(monitoring.observe, stability.observe),
-        rehearsal=[observer.observe for observer in _observers(classifier, settings)],
+        probe_observers=[observer.observe for observer in _observers(classifier, settings)],
     )
     health = Health(predictor, metrics)
     routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)

@@ -1,4 +1,4 @@
-"""Lines in an open descriptor, which stay whole."""
+"""Whole lines in an open descriptor, which others may write to as well."""
 
 import os
 from threading import Lock
@@ -9,45 +9,39 @@ NEWLINE = ord("\n")
 class Lines:
     """An open descriptor of lines; after one that was cut off the next begins on a new line.
 
-    torn: whether the last line there is cut off
+    torn: whether the last line there is cut off, where that is known
     """
 
-    def __init__(self, descriptor: int, *, torn: bool = False) -> None:
+    def __init__(self, descriptor: int, *, torn: bool | None = None) -> None:
         self.descriptor = descriptor
-        self._torn = torn
-        self._lock = _lock_of(descriptor)
+        self._file = _file_of(descriptor)
+        if torn is not None:
+            self._file.torn = torn
 
-    def write(self, lines: bytes, *, begun: bool = False) -> None:
-        """Write all of whole lines, or raise `OSError`; `begun`: it is what `write_now` left."""
-        rest = memoryview(b"\n" + lines if self._torn and not begun else lines)
-        with self._lock:
+    def write(self, lines: bytes) -> None:
+        """Write all of whole lines, or raise `OSError`."""
+        file = self._file
+        with file.lock:
+            rest = memoryview(b"\n" + lines if file.torn else lines)
             while rest:  # a pipe or a filling disk may take less at a time
                 written = os.write(self.descriptor, rest)
-                self._torn = rest[written - 1] != NEWLINE
+                file.torn = rest[written - 1] != NEWLINE
                 rest = rest[written:]
 
-    def write_now(self, lines: bytes, descriptor: int) -> bytes:
-        """Write to the same file by a descriptor that does not block; return what is left."""
-        if self._torn or not self._lock.acquire(blocking=False):
-            return lines
-        try:
-            rest = lines[os.write(descriptor, lines) :]
-            self._torn = bool(rest)
-        except BlockingIOError:
-            return lines
-        else:
-            return rest
-        finally:
-            self._lock.release()
+
+class _File:
+    """What all descriptors of one file share: stdout and stderr may be one pipe."""
+
+    def __init__(self) -> None:
+        self.torn, self.lock = False, Lock()
 
 
-_locks: dict[tuple[int, int], Lock] = {}
+_files: dict[tuple[int, int], _File] = {}
 
 
-def _lock_of(descriptor: int) -> Lock:
-    """Return one lock for each file: stdout and stderr may be one pipe, which splits long lines."""
+def _file_of(descriptor: int) -> _File:
     try:
         about = os.fstat(descriptor)
     except OSError:  # closed: each write will say so
-        return Lock()
-    return _locks.setdefault((about.st_dev, about.st_ino), Lock())
+        return _File()
+    return _files.setdefault((about.st_dev, about.st_ino), _File())

@@ -4,12 +4,12 @@ A write to such a thing blocks for good. O_NONBLOCK is no cure: it is shared wit
 have the same descriptor, and files ignore it. So a thread writes, and others wait for it, not long.
 """
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Condition, Lock, Thread
+from threading import Condition, Thread
 
 PATIENCE = 1.0  # seconds until what is not written is lost
 SHORT_PATIENCE = 0.1  # the same, from a loss until a write is over in time again
@@ -26,11 +26,7 @@ class Piece:
     write: Callable[[], object]
     lines: int
     size: int
-    problem: str | None = None  # why they are lost
-    over: Lock = field(default_factory=Lock)  # held until they are written or lost
-
-    def __post_init__(self) -> None:
-        self.over.acquire()
+    over: Future[bool] = field(default_factory=Future)  # whether they are written, or lost
 
 
 class Output:
@@ -64,27 +60,10 @@ class Output:
         """Whether a write is under way."""
         return self._begun is not None
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits, and no write is under way."""
-        return not self._pieces
-
-    def note(self, lines: int, problem: str | None) -> None:
-        """Count lines that somebody else has written, or lost for this problem."""
-        with self._changed:
-            self.failures += lines if problem else 0
-            self._problem = problem
-
     def state(self) -> dict[str, object]:
         """Return failures and problem, for `/health`."""
         problem = self.problem
         return {"failures": self.failures, **({"problem": problem} if problem else {})}
-
-    async def settle(self) -> None:
-        """Wait until the write under way is over or stuck, so that `problem` is of this moment."""
-        begun = self._begun
-        while begun is not None and self._begun == begun and not self.problem:  # noqa: ASYNC110 - a thread ends it
-            await asyncio.sleep(0.01)
 
     def put(self, write: Callable[[], object], *, lines: int, size: int) -> Piece:
         """Have `lines` lines of `size` bytes written soon, without waiting."""
@@ -104,11 +83,13 @@ class Output:
     def write(self, write: Callable[[], object], *, lines: int, size: int) -> bool:
         """Have lines written, and wait for it; return whether they are."""
         piece = self.put(write, lines=lines, size=size)
-        if not piece.over.acquire(timeout=self._patience):
+        try:
+            return piece.over.result(self._patience)
+        except TimeoutError:
             with self._changed:
                 self._lose(piece, STUCK)
                 self._patience = SHORT_PATIENCE
-        return piece.problem is None
+            return piece.over.result()
 
     def close(self) -> None:
         """Write what waits, in a bounded time, and end the thread; the next line starts another."""
@@ -136,7 +117,7 @@ class Output:
 
     def _next(self) -> Piece | None:
         with self._changed:
-            while self._pieces and self._pieces[0].problem:  # lost while it waited
+            while self._pieces and self._pieces[0].over.done():  # lost while it waited
                 self._drop(self._pieces[0])
             while not (self._pieces or self._closing):
                 self._changed.wait()
@@ -154,9 +135,9 @@ class Output:
                 self._lose(piece, problem)
                 return
             self._problem = None
-            if not piece.problem:  # in time
+            if not piece.over.done():  # in time
                 self._patience = PATIENCE
-                piece.over.release()
+                piece.over.set_result(True)
 
     def _give_up_if_stuck(self) -> bool:
         """Lose all there is where the write under way takes too long; return whether it does."""
@@ -174,7 +155,7 @@ class Output:
         self._size -= piece.size
 
     def _lose(self, piece: Piece, problem: str) -> None:
-        if piece.problem is None and piece.over.locked():
+        if not piece.over.done():
             self.failures += piece.lines
-            self._problem = piece.problem = problem
-            piece.over.release()
+            self._problem = problem
+            piece.over.set_result(False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 
 from server import validators
 from server.errors import UserError
+from server.image.limits import MAX_PIXELS, OVERHEAD
 from server.model.policy import ProviderPolicy
 
 PREFIX = "SERVER_"
@@ -32,12 +33,13 @@ class Pattern(NamedTuple):
 Limit = Range | Pattern | Callable[[str], None] | None  # the last for each of `Names`
 Names = tuple[str, ...]
 Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
-DECODING = Range(1_000_000, 2**40)
+DECODING = Range(16_000_000, 2**40)
 PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
+REVISION = Pattern("[!-~]{0,100}", "at most 100 visible ASCII characters")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
 
 
@@ -70,7 +72,7 @@ class Settings:
     max_decoding_bytes: Annotated[int, DECODING, "memory of all decoding at once"] = 512_000_000
     max_pixels: Annotated[
         int, Range(1, 178_000_000), "a larger image gets 413; some formats have less"
-    ] = 64_000_000
+    ] = MAX_PIXELS
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
     api_keys: Annotated[Names, validators.api_key, "keys, by commas; none: open"] = field(
         default=(), repr=False
@@ -88,7 +90,7 @@ class Settings:
     monitoring_rows: Annotated[int, Range(10, 100_000), "last images that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
     false_alarm_rate: Annotated[float, SHARE, "of reports that alarm by chance"] = 0.05
-    revision: Annotated[str, "the commit that is served, for log and /health"] = ""
+    revision: Annotated[str, REVISION, "the commit that is served, for log and /health"] = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -115,13 +117,14 @@ def _max_pixels(values: Mapping[str, Any]) -> int:
     Raise `UserError` where so many could never be decoded.
     """
     memory = values.get("max_decoding_bytes", Settings.max_decoding_bytes)
-    fitting: int = memory // PIXEL_BYTES
+    fitting: int = (memory - OVERHEAD) // PIXEL_BYTES
     pixels: int = values.get("max_pixels", min(Settings.max_pixels, fitting))
     if pixels > fitting:
         raise UserError(
             f"{PREFIX}MAX_PIXELS={pixels}: a plain picture of so many takes "
-            f"{pixels * PIXEL_BYTES:,} bytes to decode, {PREFIX}MAX_DECODING_BYTES allows "
-            f"{memory:,}; set that higher, or this to at most {fitting}"
+            f"{OVERHEAD + pixels * PIXEL_BYTES:,} bytes to decode, "
+            f"{PREFIX}MAX_DECODING_BYTES allows {memory:,}; set that higher, "
+            f"or this to at most {fitting}"
         )
     return pixels
 

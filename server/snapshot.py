@@ -6,13 +6,12 @@ count as judged. The snapshot is one file that nobody writes to any more.
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 
-from server.drift.lines import lines_of
+from server.atomic import whole
+from server.drift.log_files import lines_of
 from server.errors import UserError
 from server.settings import Settings
 
@@ -26,7 +25,7 @@ def snapshot(log: Path, target: Path) -> tuple[int, int]:
     disk was full. Raises `UserError` where there is no row; `target` stays as it was then.
     """
     rows = torn = 0
-    with _whole(target) as draft:
+    with whole(target) as draft:
         with draft.open("wb") as output:
             for file in filter(Path.is_file, sorted(log.glob("*.jsonl"))):
                 for line in lines_of(file):
@@ -39,18 +38,6 @@ def snapshot(log: Path, target: Path) -> tuple[int, int]:
             problem = "no predictions there; `make serve`, and ask it something first"
             raise UserError(f"{log}: {problem}")
     return rows, torn
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes its place on success, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _complete(line: bytes) -> bool:

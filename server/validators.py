@@ -14,13 +14,13 @@ PROXIES = "addresses or networks, such as 10.0.0.1,192.168.0.0/16, or * alone"
 
 
 def api_key(text: str) -> None:
-    """Hold that `text` can be sent as a key, and is not what was meant to be empty."""
+    """Raise `ValueError` unless `text` can be sent as a key and has a letter or digit."""
     if not KEY.fullmatch(text):
         raise ValueError("keys of visible ASCII, by commas; no spaces, and a letter or digit each")
 
 
 def origin(text: str) -> None:
-    """Hold that a browser may send `text` as `Origin`; the error says what it would send."""
+    """Raise `ValueError`, with what a browser would send, unless `text` may be an `Origin`."""
     if text == "*" or _is_origin(text):
         return
     if text == "null":
@@ -41,7 +41,7 @@ def _is_origin(text: str) -> bool:
 
 
 def proxy(text: str) -> None:
-    """Hold that `text` is an address or a network."""
+    """Raise `ValueError` unless `text` is an address or a network."""
     if text == "*":
         return
     try:

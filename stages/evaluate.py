@@ -10,10 +10,11 @@ from typing import Annotated
 
 from typer import Option
 
+from server.atomic import whole
 from server.model.classifier import Classifier
 from stages.answers.predictions import predict_probabilities
 from stages.cli.command import run
-from stages.cli.output import whole, write_json
+from stages.cli.output import write_json
 from stages.data.dataset import Dataset, Split
 from stages.evaluation.metrics import evaluation_metrics
 from stages.evaluation.mistakes import mistakes_sheet

@@ -9,9 +9,10 @@ from typing import Annotated
 
 from typer import Option
 
+from server.atomic import whole
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from stages.cli.command import parameters, run
-from stages.cli.output import whole, write_json
+from stages.cli.output import write_json
 from stages.sources.descriptor import about
 from stages.sources.folders import GroupBy, find
 from stages.splits.exclusion import OnBadImage, OnLeak

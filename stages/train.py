@@ -12,8 +12,9 @@ from typing import Annotated
 
 from typer import Option
 
+from server.atomic import whole
 from stages.cli.command import parameters, run
-from stages.cli.output import whole, write_json
+from stages.cli.output import write_json
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
 from stages.training.augment import Flip

@@ -6,9 +6,10 @@ from heapq import heappop, heappush
 from math import inf, isnan
 from pathlib import Path
 
-from server.drift.lines import Budget, lines_from_end
+from server.drift.log_files import Budget, lines_from_end
 from server.drift.rows import Parser, Row, seconds
 from server.drift.table import Rows, Table
+from server.terminal import printable
 
 LOOK_BACK = 2**30  # bytes of a log; at worst 15 s of a core's work
 DAY = 86_399.999  # seconds
@@ -24,7 +25,7 @@ def newest_rows(
     log = _Log(files, look_back)
     own, others = _Newest(images), _Newest(images)
     for row in log.newest_first():
-        log.parser.models[row.model] += 1
+        log.parser.count(row)
         (own if row.model == model else others).add(row)
         if own.full:
             break
@@ -67,9 +68,8 @@ class _Log:
             for line in lines_from_end(file, self.budget):
                 if row := self.parser.parse(line):
                     yield row
-        except OSError as error:  # somebody tidies up, perhaps
-            name = file.name.encode(errors="backslashreplace").decode()
-            self.notes.append(f"{name}: not read, {error.strerror}")
+        except OSError as error:  # it may have been removed meanwhile
+            self.notes.append(f"{printable(file.name)}: not read, {error.strerror}")
 
 
 class _Newest:

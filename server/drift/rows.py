@@ -43,8 +43,8 @@ class Row(NamedTuple):
 class Parser:
     """Reads rows, and counts the lines that are none.
 
-    Torn is what is no JSON object, so cut off or foul. A platform's own lines have no column.
-    models: how many rows each model has, counted by who takes them.
+    Torn is what is no JSON object, so cut off or damaged. A platform's own lines have no column.
+    models: how many rows that were taken each model has.
     """
 
     def __init__(self) -> None:
@@ -69,6 +69,10 @@ class Parser:
             time=seconds(row.get("time") or entry.get("timestamp")),  # which Google makes of time
             image=hash(_text(row.get("image_sha256")) or 0),
         )
+
+    def count(self, row: Row) -> None:
+        """Take a row into account."""
+        self.models[row.model] += 1
 
     def most_frequent(self, model: str) -> dict[str, int]:
         """Return how many rows each model has, `model` among them; rare ones are left out."""

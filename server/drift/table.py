@@ -84,7 +84,7 @@ def read_rows(lines: Iterable[bytes], *, model: str, repeats: int = 0) -> Rows:
     parser, table = Parser(), Table()
     for line in lines:
         if row := parser.parse(line):
-            parser.models[row.model] += 1
+            parser.count(row)
             table.append(row)
     return table.rows(parser, model=model, repeats=repeats)
 
@@ -105,8 +105,8 @@ def leave_out(columns: Columns) -> Iterator[str]:
     for name, (least, most) in RANGES.items():
         values = columns[name]
         within = (values >= least - TOLERANCE) & (values <= most + TOLERANCE)
-        if foul := int(np.sum(~within & ~np.isnan(values))):
-            yield f"{name}: {foul:,} values that are not from {least:g} to {most:g} are left out"
+        if invalid := int(np.sum(~within & ~np.isnan(values))):
+            yield f"{name}: {invalid:,} values that are not from {least:g} to {most:g} are left out"
         columns[name] = np.where(within, values, np.nan).astype(np.float32).astype(np.float64)
 
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from server.http.flow import Flow
 from server.http.framing import Framing
 from server.http.head import content_length, head_problem, without_upgrade
-from server.http.refusal import refusal
+from server.http.problems import refusal
 
 MAX_HEAD = 32_768  # bytes of request line and headers; of what frames a chunked body, beyond
 PER_BYTE = 8  # so many for each byte of its content
@@ -116,7 +116,7 @@ class Connection(HttpToolsProtocol):
         self._set_timer(self.settings.header_timeout)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header of the head; what follows a body is nobody's."""
+        """Take a header of the head; trailers are dropped."""
         if self._awaited == "head":
             super().on_header(name, value)
 

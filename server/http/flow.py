@@ -1,4 +1,4 @@
-"""Flow control: who may be read, and for how long nobody reads what is written."""
+"""Flow control: who may be read, and how long a client may read nothing of its answers."""
 
 import asyncio
 
@@ -8,8 +8,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 class Flow(FlowControl):
     """uvicorn's flow control; nothing is read while it is held, whatever the application asks.
 
-    Where answers have been full for `patience` seconds, since the client does not read them, the
-    connection is cut off.
+    A client who has read nothing of what is to be written for `patience` seconds is cut off.
     """
 
     held = False
@@ -22,14 +21,24 @@ class Flow(FlowControl):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.patience, self._transport.abort)
+        self._watch()
 
     def resume_writing(self) -> None:
         """Write on."""
         if self._timer:
             self._timer.cancel()
         super().resume_writing()
+
+    def _watch(self) -> None:
+        unread = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self.patience, self._look, unread)
+
+    def _look(self, unread: int) -> None:
+        if self._transport.get_write_buffer_size() < unread:
+            self._watch()
+        else:
+            self._transport.abort()
 
     def hold(self, *, held: bool) -> None:
         """Stop to read, or let uvicorn decide again."""
@@ -50,7 +59,7 @@ class Flow(FlowControl):
             self._apply()
 
     def _apply(self) -> None:
-        """Tell the transport, which takes a wish that it has already."""
+        """Tell the transport, which may be told the same twice."""
         if self._transport.is_closing():
             return
         if self.held or self.read_paused:

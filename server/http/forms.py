@@ -57,12 +57,16 @@ class _Fields:
         return f"no file in the form field {self.name!r}, the form has {came or 'none'}; {cure}"
 
 
-def is_form(request: Request) -> bool:
-    """Whether the body is a form that may hold files; raise a 415 for one that is compressed."""
+def refuse_encoding(request: Request) -> None:
+    """Raise a 415 where the body is compressed."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         detail = f"Content-Encoding {encoding[:CHARACTERS]!r} is not taken; send the body as it is"
         raise HTTPException(415, detail, {"Accept-Encoding": "identity"})
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is a form that may hold files."""
     return _content_type(request)[0] == FORM
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 Fields = Iterable[tuple[bytes, bytes]]  # names in small letters, and values
 
 VERSIONS = ("1.0", "1.1")
-# RFC 3986, 3.2.2, but for the comma, by which two of them would be joined
+# RFC 3986, 3.2.2, but for the comma: two headers may have been joined by it
 HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]+)(:[0-9]*)?", re.ASCII)
 
 

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -43,6 +44,8 @@ def problem(request: Request, error: BaseException) -> dict[str, Any]:
             status, reason, detail = 400, "image", f"image: {error}"
         case HTTPException():
             status, detail = error.status_code, error.detail
+            if status == HTTPStatus.METHOD_NOT_ALLOWED and error.headers:
+                detail = f"{request.method} is not taken here; use {error.headers.get('Allow')}"
             reason = REASONS.get(status, "request")
         case Overloaded():
             status, reason = 503, "overload"
@@ -66,6 +69,18 @@ def problem_response(request: Request, error: Exception) -> Json:
     elif isinstance(error, HTTPException):
         answer.headers.update(error.headers or {})
     return answer
+
+
+def refusal(status: int, detail: str) -> bytes:
+    """Return the last answer of a connection, as bytes of HTTP/1.1, without an application."""
+    content = members(status, detail)
+    body = orjson.dumps(content)
+    head = (
+        f"HTTP/1.1 {status} {content['title']}\r\n"
+        "content-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def gone(request: Request, _: Exception) -> Response:

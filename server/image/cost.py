@@ -17,6 +17,7 @@ from server.image.webp import read_tables
 Tag = ExifTags.Base
 JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
+FEW = 500_000  # pixels; a limit below says nothing to whoever made the file
 MANY_TABLES = 1_000  # groups of a WebP that are worth a word
 PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
@@ -25,7 +26,7 @@ PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF 
 class Cost:
     """`bytes` above idle, `nanoseconds` of a core; `kind` says of what image.
 
-    While only the decoding is counted, its bytes are those beside the picture.
+    While only the decoding is counted, its bytes are those without the picture.
     """
 
     kind: str
@@ -65,18 +66,23 @@ def cost_of(
     )
 
 
-def check(cost: Cost, size: tuple[int, int], max_pixels: int) -> None:
-    """Raise `ImageTooLarge`, which names the limit, where an image passes one."""
+def check(cost: Cost, data: bytes, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise `ImageTooLarge`, which names the limit or what is too much, where an image is that."""
     (width, height), side = size, limits.MAX_SIDE
     pixels = width * height
     if pixels > max_pixels:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
     if max(size) > side:
         raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
-    times = max(cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS)
-    if times > 1:
-        limit = f"{int(pixels / times):,} for {cost.kind}; save it smaller"
-        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {limit}")
+    memory, work = cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS
+    limit = int(pixels / max(memory, work, 1))
+    if limit < pixels and limit < FEW:
+        much = "long" if work > memory else "much memory"
+        what = f"{len(data):,} bytes of {cost.kind}"
+        raise ImageTooLarge(f"its {what} take too {much} to decode; save it again as JPEG")
+    if limit < pixels:
+        what = f"{limit:,} for {cost.kind}; save it smaller"
+        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {what}")
 
 
 def _stored(mode: str) -> int:
@@ -87,7 +93,7 @@ def _stored(mode: str) -> int:
 def _other(source: ImageFile, data: bytes) -> Cost:
     form, pixels = source.format or "", source.width * source.height
     kind = f"{form} {source.mode}"
-    beside = 4 * metadata_bytes(data) if form == "PNG" else 2 * len(data)
+    copies = 4 * metadata_bytes(data) if form == "PNG" else 2 * len(data)
     if form == "PNG" and str(source.tile[0].args).endswith(";16B"):
         kind = f"PNG 16-bit {source.mode}"
     elif form == "BMP" and source.info["compression"] in (1, 2):
@@ -95,7 +101,7 @@ def _other(source: ImageFile, data: bytes) -> Cost:
     rate = limits.RATES.get(kind) or limits.RATES[form]
     return Cost(
         kind=kind,
-        bytes=rate.bytes * pixels + beside,
+        bytes=rate.bytes * pixels + copies,
         nanoseconds=rate.nanoseconds * pixels + rate.each_byte * len(data),
     )
 
@@ -121,7 +127,7 @@ def _jpeg(source: ImageFile, data: bytes, size: tuple[int, int]) -> Cost:
     scan = limits.JPEG_SCAN if frame.huffman else limits.JPEG_ARITHMETIC_SCAN
     return Cost(
         kind=f"JPEG {source.mode} of {len(scans):,} scans",
-        bytes=rate.bytes * blocks + 3 * first,
+        bytes=rate.bytes * blocks + 3 * first + min(16 * first, limits.EXIF),
         nanoseconds=rate.nanoseconds * blocks
         + rate.each_byte * len(data)
         + scan * sum(scans)
@@ -147,8 +153,10 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     scans, kept = (data.count(b"\xff\xda"), 6) if jpeg else (0, 0)
     turned = _stored(mode) * pixels if tags.get(Tag.Orientation, 1) != 1 else 0
     rate = limits.RATES.get(f"TIFF {mode}") or limits.RATES["TIFF"]
+    larger = across * down * count > 2 * width * height
+    pieces = f" in strips or tiles of {across:,} x {down:,} pixels" if larger else ""
     return Cost(
-        kind=f"TIFF {mode}",
+        kind=f"TIFF {mode}{pieces}",
         bytes=(samples + kept) * across * down + turned + len(data),
         nanoseconds=rate.nanoseconds * pixels
         + rate.each_byte * len(data)

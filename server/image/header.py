@@ -93,7 +93,7 @@ def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels:
         source.draft(None, (2 * target, 2 * target))
     factor = reduction(source.size, target)
     cost = cost_of(source, data, (width, height), factor=factor, target=target)
-    check(cost, (width, height), max_pixels)
+    check(cost, data, (width, height), max_pixels)
     return Header(
         width=width, height=height, mode=mode, format=form, decoding_bytes=int(cost.bytes)
     )

@@ -13,6 +13,8 @@ from server.image.hevc import parameter_sets, picture_size, units
 MAX_ITEMS = 1_000  # as for libheif; honest files have some hundred tiles
 DERIVED = (b"grid", b"iden", b"iovl")
 MAX_BOXES = 10_000
+MAX_REFERENCES = 10_000  # from item to item, in all
+ONCE = (b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat")
 
 
 @dataclass
@@ -22,7 +24,7 @@ class _Items:
     primary: int = 0
     types: dict[int, bytes] = field(default_factory=dict)
     parts: dict[int, list[int]] = field(default_factory=dict)  # of derived items
-    beside: list[int] = field(default_factory=list)  # such as alpha
+    auxiliary: dict[int, list[int]] = field(default_factory=dict)  # such as alpha, by owner
     pieces: dict[int, list[bytes]] = field(default_factory=dict)
     largest: int = 0  # pixels of a coded picture
     deep: bool = False  # more than 8 bits, or colour at full resolution
@@ -41,8 +43,8 @@ def read_boxes(data: bytes, *, alpha: bool) -> HeifFrame:
     """Walk the boxes to all that is decoded for the primary image, its alpha included."""
     try:
         items = _read(data)
-        beside = items.beside if alpha else []
-        coded = [one for item in (items.primary, *beside) for one in _coded(items, item)]
+        alphas = items.auxiliary.pop(items.primary, []) if alpha else []
+        coded = [one for item in (items.primary, *alphas) for one in _coded(items, item)]
     except (IndexError, ValueError):
         raise ImageError("a HEIF file whose boxes are not whole") from None
     pixels = items.largest * sum(pictures for pictures, _ in coded)
@@ -54,6 +56,8 @@ def _coded(items: _Items, item: int) -> list[tuple[int, int]]:
     if items.types.get(item) not in DERIVED:
         return [_hevc(items, item)]
     parts = items.parts.get(item, [])
+    if any(part in items.auxiliary for part in parts):
+        raise ImageError("a HEIF file whose tiles have transparency of their own")
     if len(parts) > MAX_ITEMS:
         raise ImageTooLarge(f"{len(parts):,} tiles, over the limit of {MAX_ITEMS:,} for HEIF")
     once = {part: _hevc(items, part) for part in set(parts)}
@@ -79,23 +83,35 @@ def _note(items: _Items, unit: bytes) -> None:
 
 def _read(data: bytes) -> _Items:
     items = _Items()
-    meta = next((body for kind, body in _boxes(data) if kind == b"meta"), b"")
-    boxes = dict(_boxes(meta[4:]))
+    boxes = _children(_children(data).get(b"meta", b"")[4:])
     items.primary = int.from_bytes(boxes[b"pitm"][4:]) if b"pitm" in boxes else 0
     for kind, body in _boxes(boxes.get(b"iinf", b"")[_counted(boxes.get(b"iinf", b"")) :]):
         if kind == b"infe" and body[0] >= 2:  # noqa: PLR2004 - older ones name no type
             wide = 2 * (body[0] > 2)  # noqa: PLR2004
-            items.types[int.from_bytes(body[4 : 6 + wide])] = body[8 + wide : 12 + wide]
+            item = int.from_bytes(body[4 : 6 + wide])
+            if item in items.types:
+                raise ImageError(f"a HEIF file that names its item {item} twice")
+            items.types[item] = body[8 + wide : 12 + wide]
     if len(items.types) > MAX_ITEMS:
         raise ImageTooLarge(f"{len(items.types):,} items, over the limit of {MAX_ITEMS:,} for HEIF")
     _references(items, boxes.get(b"iref", bytes(4)))
-    properties = dict(_boxes(boxes.get(b"iprp", b""))).get(b"ipco", b"")
+    properties = _children(boxes.get(b"iprp", b"")).get(b"ipco", b"")
     for kind, body in _boxes(properties):
         if kind == b"hvcC":
             for unit in parameter_sets(body):
                 _note(items, unit)
     _places(items, data, boxes)
     return items
+
+
+def _children(data: bytes) -> dict[bytes, bytes]:
+    """Return the content of each box by its type; of `ONCE` no second one may say otherwise."""
+    boxes: dict[bytes, bytes] = {}
+    for kind, body in _boxes(data):
+        if kind in boxes and kind in ONCE:
+            raise ImageError(f"a HEIF file of two boxes {kind.decode()!r}")
+        boxes[kind] = body
+    return boxes
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -121,19 +137,21 @@ def _counted(body: bytes) -> int:
 
 
 def _references(items: _Items, body: bytes) -> None:
-    width = 4 if body[0] else 2
+    width, references = 4 if body[0] else 2, 0
     for kind, content in _boxes(body[4:]):
         start = width + 2
-        if len(content) > start + width * MAX_ITEMS:
-            raise ImageTooLarge(f"more tiles than the limit of {MAX_ITEMS:,} for HEIF")
+        references += len(content) // width
+        if references > MAX_REFERENCES:
+            raise ImageTooLarge(f"more references than the limit of {MAX_REFERENCES:,} for HEIF")
         numbers = [
             int.from_bytes(content[at : at + width]) for at in range(start, len(content), width)
         ]
         source = int.from_bytes(content[:width])
         if kind == b"dimg":
             items.parts.setdefault(source, []).extend(numbers)
-        elif kind == b"auxl" and items.primary in numbers:
-            items.beside.append(source)
+        elif kind == b"auxl":
+            for owner in numbers:
+                items.auxiliary.setdefault(owner, []).append(source)
 
 
 def _places(items: _Items, data: bytes, boxes: dict[bytes, bytes]) -> None:

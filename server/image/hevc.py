@@ -13,6 +13,9 @@ LONGEST = 200  # bytes of a parameter set that are looked at
 def units(coded: bytes) -> Iterator[tuple[bool, bytes]]:
     """Yield of each unit whether it starts a picture, and its bytes if it is a parameter set.
 
+    All pictures count: the decoder stops at the first that comes out, but a stream may hold its
+    output back (`pic_output_flag`, or reordering).
+
     coded: units with their length in 4 bytes before each
     """
     at = 0

@@ -15,6 +15,7 @@ MAX_WEBP_SYMBOLS = 200_000  # read in Python, before the number of code tables i
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
+EXIF = 12_000_000  # bytes that Pillow takes for all tags that an EXIF block may have
 OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 
 
@@ -22,7 +23,7 @@ OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 class Rate:
     """What decoding takes: bytes a pixel, nanoseconds a pixel, and nanoseconds a byte of the file.
 
-    The bytes are those of readers, beside the picture itself.
+    The bytes are those of readers, without the picture itself.
     """
 
     bytes: float

@@ -8,7 +8,14 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.jpeg import check_segments
-from server.image.limits import MAX_METADATA, MAX_SEGMENTS, MAX_TAGS, MAX_VALUES, MAX_WEBP_CHUNKS
+from server.image.limits import (
+    MAX_METADATA,
+    MAX_READS,
+    MAX_SEGMENTS,
+    MAX_TAGS,
+    MAX_VALUES,
+    MAX_WEBP_CHUNKS,
+)
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -42,13 +49,15 @@ def check_structure(data: bytes) -> None:
 def metadata_bytes(data: bytes) -> int:
     """Return how many bytes the text in a PNG's chunks may come to."""
     total, at = 0, len(PNG)
-    while at + 8 <= len(data):
+    for _ in range(MAX_READS):
         size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if at + 8 > len(data) or name == b"IEND":
+            return total
         if name in TEXTS:
             total += min(RATIO * size, MEGABYTE) if name in DEFLATED else 0
             total += min(size, len(data) - at)
         at += 12 + size
-    return total
+    raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_READS:,}; save it again")
 
 
 def _check_chunks(data: bytes) -> None:

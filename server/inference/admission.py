@@ -14,7 +14,7 @@ class Admission:
     wait: seconds
     workers: how many images the server works on at once; these do not wait
     cost: gives the seconds between two images that leave while all workers are busy
-    held_up: gives the seconds since a worker was last free to begin, 0 while one is. Work that
+    busy_seconds: gives the seconds since a worker was last free to begin, 0 while one is. Work that
         has taken long takes longer still, so what comes would wait for as long at least.
     """
 
@@ -25,13 +25,13 @@ class Admission:
         wait: float,
         workers: int,
         cost: Callable[[], float],
-        held_up: Callable[[], float] = lambda: 0.0,
+        busy_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.limit = limit
         self.wait = wait
         self.workers = workers
         self.cost = cost
-        self.held_up = held_up
+        self.busy_seconds = busy_seconds
         self.depth = 0
 
     @property
@@ -44,10 +44,10 @@ class Admission:
 
         `turns`: how often, one after another, they would have to wait.
         """
-        estimate, held_up = self.estimate, self.held_up()
+        estimate, busy_seconds = self.estimate, self.busy_seconds()
         full = self.depth + images > self.limit or estimate * turns > self.wait
-        if (full and self.depth) or held_up > self.wait:
-            raise Overloaded(max(1, math.ceil(estimate), math.ceil(held_up)))
+        if (full and self.depth) or busy_seconds > self.wait:
+            raise Overloaded(max(1, math.ceil(estimate), math.ceil(busy_seconds)))
 
     @contextmanager
     def enter(self, images: int) -> Iterator[None]:

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
 
-from server.inference.cost import Cost
+from server.inference.running_mean import RunningMean
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,7 +60,7 @@ class Batcher(Generic[Item, Result]):
         name: str,
         most: float = float("inf"),
     ) -> None:
-        self.cost = Cost(most=most)  # of an item, while all runners are busy
+        self.cost = RunningMean(most=most)  # of an item, while all runners are busy
         self._run = run
         self._limit = limit
         self._since: list[float | None] = [None] * runners  # when each began its batch
@@ -80,7 +80,7 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     @property
-    def held_up(self) -> float:
+    def busy_seconds(self) -> float:
         """The seconds since a runner was last free to begin; 0 while one is."""
         busy = self._busy()
         return min(busy) if len(busy) == len(self._threads) else 0.0

@@ -9,8 +9,8 @@ import numpy as np
 
 from server.image.resize_mode import ResizeMode
 from server.inference.admission import Admission
-from server.inference.cost import Cost
 from server.inference.predictor import Predictor
+from server.inference.running_mean import RunningMean
 from server.model.occlusion import CELLS, covered
 from server.predictions.prediction import Prediction
 
@@ -54,13 +54,13 @@ class Explainer:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         deadline = predictor.settings.deadline
-        self._cost = Cost(most=deadline)
+        self._cost = RunningMean(most=deadline)
         self._waiting = Admission(
             limit=WAITING,
             wait=deadline / 2,
             workers=1,
             cost=self._cost,
-            held_up=predictor.decoding_held_up,
+            busy_seconds=predictor.decoding_busy_seconds,
         )
         self._turn = asyncio.Lock()
 

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from threading import Lock
 
 from server.errors import ImageTooLarge, Overloaded
@@ -33,37 +34,53 @@ class NoRoom(MemoryError):  # noqa: N818 - a state, no fault
         self.size = size
 
 
+@dataclass(frozen=True)
+class Share:
+    """Bytes that are taken; `overtaking`: while somebody stood in the line."""
+
+    size: int
+    overtaking: bool
+
+
 class Turn:
-    """A place among those who wait for room; `come` is done when there is."""
+    """A place in the line for room; `granted` is done once `share` is reserved for it."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.come: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.share: Share | None = None  # until a thread takes it over, or its caller goes
+        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def call(self) -> None:
+    def grant(self) -> None:
         """Say that there is room; from any thread."""
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            self.come.get_loop().call_soon_threadsafe(self._call)
+            self.granted.get_loop().call_soon_threadsafe(self._grant)
 
-    def _call(self) -> None:
-        if not self.come.done():
-            self.come.set_result(None)
+    def release(self) -> Share | None:
+        """Return what is reserved, once."""
+        share, self.share = self.share, None
+        return share
+
+    def _grant(self) -> None:
+        if not self.granted.done():
+            self.granted.set_result(None)
 
 
 class DecodingMemory:
     """Shares `limit` bytes among the images that are decoded at once.
 
     A thread holds what an image announces while it decodes it, and never waits: what does not fit
-    raises `NoRoom`, and its caller waits for its turn, first come, first served. Others may
-    overtake the first in the line as long as they leave it its room ("EASY backfilling", Lifka
-    1995, "The ANL/IBM SP scheduling system"): a small image goes by at once, and the large one
-    waits for nobody but those who were there before.
+    raises `NoRoom`, and its caller waits for its turn, first come, first served. Then the bytes are
+    reserved, until a thread takes them over or the caller goes.
+
+    Others may overtake the first in the line as long as they leave it its room ("EASY backfilling",
+    Lifka 1995, "The ANL/IBM SP scheduling system"): a small image goes by at once, and the large
+    one waits for nobody but those who were there before.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
-        self._beside = 0  # of these, what has overtaken the first in the line
+        self._overtaking = 0  # of these
         self._line: deque[Turn] = deque()
         self._lock = Lock()
 
@@ -79,11 +96,12 @@ class DecodingMemory:
                 f"decoding it takes {math.ceil(size / MEGA):,} MB, "
                 f"over the limit of {self.limit / MEGA:,.0f} MB"
             )
-        overtaken = self._take(size, turn)
+        share = self._take(size, turn)
         try:
             yield
         finally:
-            self._give_back(size, overtaken)
+            with self._lock:
+                self._give_back(share)
 
     @asynccontextmanager
     async def turn(self, size: int, *, wait: float) -> AsyncIterator[Turn]:
@@ -94,51 +112,55 @@ class DecodingMemory:
         turn = Turn(size)
         with self._lock:
             self._line.append(turn)
-            self._call()
+            self._serve()
         try:
             try:
                 async with asyncio.timeout(wait):
-                    await turn.come
+                    await turn.granted
             except TimeoutError:
                 raise Overloaded(math.ceil(wait)) from None
             yield turn
         finally:
-            with self._lock:
-                if turn in self._line:
-                    self._leave(turn)
+            self._leave(turn)
 
-    def _take(self, size: int, turn: Turn | None) -> Turn | None:
-        """Take the bytes, and return who was overtaken."""
+    def _take(self, size: int, turn: Turn | None) -> Share:
         with self._lock:
-            first = self._line[0] if self._line else None
-            overtaken = first if first is not turn else None
-            room = self.limit - self.used
-            if overtaken:
-                room = min(room, self.limit - overtaken.size - self._beside)
-            if size > room:
+            share = turn.release() if turn else None
+            share = share or self._reserve(size, self._line[0] if self._line else None)
+            if not share:
                 raise NoRoom(size)
-            self.used += size
-            if overtaken:
-                self._beside += size
-            elif turn:
-                self._leave(turn)
-            return overtaken
-
-    def _give_back(self, size: int, overtaken: Turn | None) -> None:
-        with self._lock:
-            self.used -= size
-            if overtaken and self._line and self._line[0] is overtaken:
-                self._beside -= size
-            self._call()
+            return share
 
     def _leave(self, turn: Turn) -> None:
-        """Take a turn out of the line, and call the next."""
-        if self._line[0] is turn:
-            self._beside = 0  # who is in by now was before the next
-        self._line.remove(turn)
-        self._call()
+        """Give back what is reserved for a turn and nobody has taken over, or end its waiting."""
+        with self._lock:
+            if share := turn.release():
+                self._give_back(share)
+            elif turn in self._line:
+                self._line.remove(turn)
+                self._serve()
 
-    def _call(self) -> None:
-        """Call the first in the line where its bytes are free."""
-        if self._line and self._line[0].size <= self.limit - self.used:
-            self._line[0].call()
+    def _serve(self) -> None:
+        """Let in whoever there is room for, in the order of the line."""
+        for turn in list(self._line):
+            first = self._line[0]
+            turn.share = self._reserve(turn.size, first if first is not turn else None)
+            if turn.share:
+                self._line.remove(turn)
+                turn.grant()
+
+    def _reserve(self, size: int, overtaken: Turn | None) -> Share | None:
+        """Take the bytes where there is room for them, beside who is overtaken."""
+        room = self.limit - self.used
+        if overtaken:
+            room = min(room, self.limit - overtaken.size - self._overtaking)
+        if size > room:
+            return None
+        self.used += size
+        self._overtaking += size if overtaken else 0
+        return Share(size, overtaking=overtaken is not None)
+
+    def _give_back(self, share: Share) -> None:
+        self.used -= share.size
+        self._overtaking -= share.size if share.overtaking else 0
+        self._serve()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from server.errors import Overloaded
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
@@ -40,7 +41,7 @@ class Predictor:
         settings: Settings,
         metrics: Metrics,
         observers: Sequence[Observer] = (),
-        rehearsal: Sequence[Observer] = (),
+        probe_observers: Sequence[Observer] = (),
     ) -> None:
         """Start the threads.
 
@@ -48,12 +49,12 @@ class Predictor:
         settings: how many threads there are, how much may wait, for how long.
         metrics: where answers, runs of the network and what is served are shown.
         observers: called with each prediction for a client.
-        rehearsal: observers of the same kinds that nobody asks, for what `probe` returns.
+        probe_observers: observers of the same kinds that nobody asks, for what `probe` returns.
         """
         self.classifier, self.settings, self.metrics = classifier, settings, metrics
         self.name, self.metadata = classifier.name, classifier.metadata
         self.observers = (metrics.observe, *observers)
-        self.rehearsal = rehearsal
+        self.probe_observers = probe_observers
         on_cuda = classifier.provider == CUDA
         runners = settings.runners or (1 if on_cuda else max(1, cores() // settings.threads))
         self.batch = batch = settings.batch or (CUDA_BATCH if on_cuda else 1)
@@ -76,7 +77,7 @@ class Predictor:
             wait=deadline / 2,
             workers=runners * batch,
             cost=lambda: max(pool.cost() for pool in way),
-            held_up=lambda: max(pool.held_up for pool in way),
+            busy_seconds=lambda: max(pool.busy_seconds for pool in way),
         )
         self._show(metrics)
 
@@ -104,19 +105,24 @@ class Predictor:
     async def probe(self, data: bytes) -> Prediction:
         """Forget that the network has failed, and ask it about an image that nobody has sent.
 
-        The way is that of `predict`; nothing is counted or logged.
+        The way is that of `predict`; nothing is counted or logged. Raises `Overloaded` where the
+        network could not be asked for want of memory: then nothing is forgotten.
         """
-        self.worker.failing = False
-        async with asyncio.timeout(self.settings.deadline):
-            return await self._through(EncodedImage(data=data, recorded=False))
+        failing, self.worker.failing = self.worker.failing, False
+        try:
+            async with asyncio.timeout(self.settings.deadline):
+                return await self._through(EncodedImage(data=data, recorded=False))
+        except Overloaded:
+            self.worker.failing |= failing
+            raise
 
     async def decode(self, data: bytes) -> DecodedImage:
         """Return an image of which more is asked than its class, or raise `ImageError`."""
         return await self._with_room(self._decoders.submit, EncodedImage(data=data, recorded=False))
 
-    def decoding_held_up(self) -> float:
+    def decoding_busy_seconds(self) -> float:
         """Return for how long nobody has been free to begin with `decode`."""
-        return self._decoders.held_up
+        return self._decoders.busy_seconds
 
     async def ask(self, images: Sequence[DecodedImage]) -> list[Prediction]:
         """Ask the network about images that nobody has sent, in turn with those of clients."""

@@ -21,6 +21,8 @@ from server.predictions.prediction import Picture, Prediction
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 
+SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedImage:
@@ -126,8 +128,9 @@ class Worker:
     def _ask(self, images: Sequence[Pixels]) -> Floats:
         """Return `[n, classes]`."""
         probabilities = self._network(images)
-        if not np.isfinite(probabilities).all():
-            raise FloatingPointError("the network answered with NaN or infinity")
+        sums = probabilities.sum(axis=1)
+        if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= SUM):  # NaN is neither
+            raise FloatingPointError("the network answered with what are no probabilities")
         return probabilities
 
     def _prediction(

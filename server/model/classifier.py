@@ -13,6 +13,7 @@ from server.model.policy import ProviderPolicy
 from server.model.providers import open_session
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
+FLOATS = ("tensor(float)", "tensor(float16)")
 OUTPUTS = ["probabilities", "embedding"]
 
 Floats = npt.NDArray[np.float32]
@@ -104,7 +105,8 @@ def _check_shapes(session: Any, metadata: Metadata) -> None:
     wanted = [("images", "tensor(uint8)", [size, size, 3])]
     if inputs != wanted:
         raise ModelError(f"its inputs are {inputs}, the metadata ask for {wanted}; export it again")
-    outputs = {one.name: one.shape[1:] for one in session.get_outputs()}
-    if outputs.get("probabilities") != [classes] or "embedding" not in outputs:
-        needed = f"probabilities of {classes} classes and an embedding"
+    outputs = {one.name: (one.type, one.shape[1:]) for one in session.get_outputs()}
+    kind, shape = outputs.get("probabilities", ("", None))
+    if shape != [classes] or kind not in FLOATS or "embedding" not in outputs:
+        needed = f"floating-point probabilities of {classes} classes and an embedding"
         raise ModelError(f"its outputs are {outputs}, not {needed}; export it again")

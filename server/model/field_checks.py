@@ -13,6 +13,7 @@ from server.image.features import FEATURES
 
 PRECISIONS = ("fp32", "fp16", "int8")
 MAX_SIZE = 4096  # pixels; the largest inputs of published networks have about 1,000
+MAX_NAME = 255  # bytes, as of a folder
 ABSTAIN_ALWAYS = 1.01  # what export-onnx writes where no threshold is enough
 SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -35,8 +36,12 @@ def _text(value: Any) -> bool:
 
 
 def _classes(value: Any, _: Sequence[str]) -> bool:
-    names = isinstance(value, list) and all(_text(name) and name for name in value)
-    return names and 0 < len(value) == len(set(value))
+    names = isinstance(value, list) and all(_text(name) for name in value)
+    return (
+        names
+        and all(0 < len(name.encode()) <= MAX_NAME for name in value)
+        and 0 < len(value) == len(set(value))
+    )
 
 
 def _golden_image(value: Any, _: Sequence[str]) -> bool:
@@ -86,7 +91,7 @@ def _versions(value: Any, _: Sequence[str]) -> bool:
 
 # in this order: `classes` is right before anything is compared with it
 CHECKS: dict[str, Check] = {
-    "classes": (_classes, "a list of distinct names, none of them empty"),
+    "classes": (_classes, f"a list of distinct names of 1 to {MAX_NAME} bytes"),
     "image_size": (lambda value, _: _count(value, 1, MAX_SIZE), f"pixels from 1 to {MAX_SIZE:,}"),
     "precision": (lambda value, _: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
     "temperature": (lambda value, _: _number(value, 1e-6, 1e6), "a number above 0"),

@@ -7,6 +7,7 @@ from typing import Any, Self, get_type_hints
 from server.errors import ModelError
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from server.model.field_checks import CHECKS
+from server.terminal import printable
 
 SCHEMA_VERSION = 1
 CURE = "export the model again"
@@ -77,5 +78,5 @@ def _error(properties: dict[str, str], name: str, words: str) -> ModelError:
 
 def _shown(text: str) -> str:
     """Return the beginning of a text as one line."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: SHOWN + 1])
-    return line if len(text) <= SHOWN else f"{line[:SHOWN]}..."
+    line = printable(text[: SHOWN + 1])
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."

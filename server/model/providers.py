@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from server.errors import ModelError
 from server.model.onnx_runtime import onnxruntime
 from server.model.policy import ProviderPolicy
+from server.terminal import one_line
 
 VERSION: str = onnxruntime.__version__
 
@@ -22,6 +23,14 @@ Provider = str | tuple[str, dict[str, str]]
 logger = logging.getLogger(__name__)
 
 
+class NoCuda(ModelError):  # noqa: N818 - a state of the machine, no fault
+    """CUDA cannot be used; `reason` is for answers, so it names no versions and quotes nobody."""
+
+    def __init__(self, reason: str, details: str) -> None:
+        super().__init__(f"{reason}: {details}")
+        self.reason = reason
+
+
 def open_session(
     model: bytes,
     *,
@@ -31,7 +40,8 @@ def open_session(
 ) -> tuple[onnxruntime.InferenceSession, str | None]:
     """Return a session of `model`, and why it is on the CPU where CUDA was to be expected, or None.
 
-    Expected it is where `policy` asks for it, and by `auto` where there is a driver.
+    Expected it is where `policy` asks for it, and by `auto` where there is a driver. The reason is
+    short; the log has it in full.
 
     `threads`: of the CPU, for a run; 0: one a core. `graphs`: on CUDA, record each run with a
     `gpu_graph_id` as a CUDA graph and replay it; such a session takes inputs and outputs by binding
@@ -43,13 +53,13 @@ def open_session(
         return _session(model, [CPU], threads), None
     try:
         return _cuda_session(model, threads, graphs=graphs), None
-    except ModelError as error:
-        reason = str(error)
+    except NoCuda as error:
+        why = error
     if policy is ProviderPolicy.REQUIRE_CUDA:
-        raise ModelError(f"CUDA is required, but {reason}; mend that, or set SERVER_PROVIDER=auto")
+        raise ModelError(f"CUDA is required, but {why}; mend that, or set SERVER_PROVIDER=auto")
     expected = policy is not ProviderPolicy.AUTO or driver_version() is not None
-    logger.log(logging.WARNING if expected else logging.INFO, "running on the CPU: %s", reason)
-    return _session(model, [CPU], threads), reason if expected else None
+    logger.log(logging.WARNING if expected else logging.INFO, "running on the CPU: %s", why)
+    return _session(model, [CPU], threads), why.reason if expected else None
 
 
 def driver_version() -> int | None:
@@ -63,36 +73,36 @@ def driver_version() -> int | None:
 
 
 def check_driver(version: int | None) -> None:
-    """Raise `ModelError` where a `driver_version` is none, or older than this code needs."""
+    """Raise `NoCuda` where a `driver_version` is none, or older than this code needs."""
     if version is None:
-        raise ModelError(f"no CUDA driver ({DRIVER}) on this machine")
+        raise NoCuda("no CUDA driver", f"{DRIVER} is not on this machine")
     if version < NEEDED:
         has = f"{version // 1000}.{version % 1000 // 10}"
-        raise ModelError(
-            f"the NVIDIA driver is too old: it supports CUDA {has}, CUDA 13.0 needs driver 580"
+        raise NoCuda(
+            "the NVIDIA driver is too old", f"it supports CUDA {has}, CUDA 13.0 needs driver 580"
         )
 
 
 def check_assignment(nodes: Iterable[tuple[str, str]]) -> None:
-    """Raise `ModelError` where convolutions or products of matrices are not on CUDA.
+    """Raise `NoCuda` where convolutions or products of matrices are not on CUDA.
 
     `nodes`: execution provider and operator of each.
     """
     strays = [operator for provider, operator in nodes if provider != CUDA and operator in HEAVY]
     if strays:
         kinds = ", ".join(sorted(set(strays)))
-        raise ModelError(f"{len(strays)} nodes ({kinds}) of this model do not run on CUDA")
+        raise NoCuda("parts of this model do not run on CUDA", f"{len(strays)} nodes ({kinds})")
 
 
 def _cuda_session(model: bytes, threads: int, *, graphs: bool) -> onnxruntime.InferenceSession:
-    """Return a session that really runs on CUDA, or raise `ModelError`.
+    """Return a session that really runs on CUDA, or raise `NoCuda`.
 
     `onnxruntime.get_available_providers` is no guide to what will run: it names what was compiled
     in, also on a machine without a GPU.
     """
     check_driver(driver_version())
     if CUDA not in onnxruntime.get_available_providers():
-        raise ModelError("this build of onnxruntime has no CUDA provider")
+        raise NoCuda("no CUDA provider", "this build of onnxruntime has none")
     onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
     # HEURISTIC: the default searches all algorithms, again for each new batch size. Without TF32
     # the answers stay within the tolerance that export-onnx proved.
@@ -102,9 +112,9 @@ def _cuda_session(model: bytes, threads: int, *, graphs: bool) -> onnxruntime.In
     try:
         session = _session(model, [(CUDA, options), CPU], threads)
     except Exception as error:  # no device, no memory on it
-        raise ModelError(f"CUDA did not start ({' '.join(str(error).split())})") from None
+        raise NoCuda("CUDA did not start", one_line(error)) from None
     if session.get_providers()[0] != CUDA:
-        raise ModelError("CUDA did not start (its libraries did not load)")
+        raise NoCuda("CUDA did not start", "its libraries did not load")
     check_assignment(
         (part.ep_name, node.op_type)
         for part in session.get_provider_graph_assignment_info()

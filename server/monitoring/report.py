@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from server.drift.lines import log_files
+from server.drift.log_files import log_files
 from server.drift.newest import newest_rows
 from server.drift.rows import CLASS, NUMBERS
 from server.drift.table import columns_of, read_rows

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from starlette.requests import Request
 
-from server.errors import ImageError
+from server.errors import ImageError, Overloaded
 from server.http.json import Json
 from server.inference.predictor import STUCK, Predictor
 from server.model.metadata import Metadata
@@ -61,7 +61,6 @@ class Health:
     async def health(self, _: Request) -> Json:
         """Say, to people, what is running and where."""
         problem = await self.check()
-        await STDERR.output.settle()
         answer = {
             "status": "degraded"
             if problem or self.predictor.degraded or STDERR.output.problem
@@ -100,6 +99,8 @@ class Health:
             prediction = await self.predictor.probe(base64.b64decode(card.golden_image))
         except ImageError as error:
             return f"the golden image cannot be read: {error}"
+        except Overloaded:  # busy, which says nothing of the network
+            return self.problem
         except TimeoutError:
             return f"the golden image took over {self.predictor.settings.deadline:g} s"
         except Exception as error:  # whatever ONNX Runtime raises
@@ -110,13 +111,13 @@ class Health:
     def _answer_problem(self, prediction: Prediction) -> str | None:
         """Return why a client would not get this answer, or None: it is counted and written."""
         try:
-            for observe in self.predictor.rehearsal:
+            for observe in self.predictor.probe_observers:
                 observe(prediction)
             Json(prediction.answer())  # which renders it
             prediction.line(top=self.predictor.settings.log_top)
         except Exception as error:
             logger.exception("the golden image's answer failed")
-            return f"the golden image's answer cannot be given: {type(error).__name__}: {error}"
+            return f"the golden image's answer cannot be given: {type(error).__name__}"
         return None
 
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from server.http.disconnect import unless_gone
-from server.http.forms import is_form, read_files
+from server.http.forms import is_form, read_files, refuse_encoding
 from server.http.json import Json
 from server.http.problems import problem
 from server.inference.explainer import Explainer
@@ -45,6 +45,7 @@ class Routes:
 
     async def predict_batch(self, request: Request) -> Json:
         """Classify the images of multipart fields `images`; each gets its answer or its error."""
+        refuse_encoding(request)
         if not is_form(request):
             raise HTTPException(415, f"send multipart/form-data; curl -F {FIELDS}=@FILE")
         top = _top(request)
@@ -76,6 +77,7 @@ def _top(request: Request) -> int | None:
 
 
 async def _image(request: Request) -> bytes:
+    refuse_encoding(request)
     if is_form(request):
         [file] = await read_files(request, "image", most=1)
         return file.data

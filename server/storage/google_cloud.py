@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 from server.errors import ModelError
+from server.terminal import one_line
 
 SCHEME = "gs://"
 PATIENCE = 120  # seconds; gcsfs itself gives up after 40 where nobody answers
@@ -63,7 +64,7 @@ def _fetch(location: str) -> bytes:
     except FileNotFoundError:
         raise ModelError(f"{location}: no such object, or no such bucket") from None
     except Exception as error:  # of gcsfs, aiohttp, requests or google.auth
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         if getattr(error, "code", None) in (401, 403) or reason.startswith("Forbidden"):
             reason = f"not allowed ({reason}); {ALLOW}"
         raise ModelError(f"{location}: {reason}") from None

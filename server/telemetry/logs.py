@@ -14,7 +14,7 @@ from server.telemetry.stderr import STDERR
 
 
 def configure() -> None:
-    """Send what structlog, `logging` (so uvicorn) and `warnings` say to stderr, which keeps nobody.
+    """Send what structlog, `logging` (so uvicorn) and `warnings` say to stderr, without waiting.
 
     structlog writes straight to the stream: by way of `logging` a line costs four times as much.
     """

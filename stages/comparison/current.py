@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from server.drift.lines import lines_of, log_files
+from server.drift.log_files import lines_of, log_files
 from server.drift.table import Rows, columns_of, read_rows
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats

@@ -5,8 +5,6 @@ ROC-AUC on the other half is 0.5 where the sides are alike. It sees equally many
 the first principal components of the two together.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
@@ -21,7 +19,6 @@ EMBEDDING = "embedding"
 COMPONENTS = 16
 FEWEST = 30  # images a side; fewer teach a classifier nothing
 MOST = 1000  # images a side
-ROUNDING = 1e-6
 
 Numbers = npt.NDArray[np.float64]
 
@@ -33,35 +30,21 @@ def assess_embeddings(reference: Floats, current: Floats | None, *, rate: float)
     """
     if current is None:
         return Assessment.without_verdict(f"{EMBEDDING}: not judged, a log holds none")
-    reference, current = (rows[_finite(rows)] for rows in (reference, current))
     side = min(len(current), len(reference), MOST)
     if side < FEWEST:
         return Assessment.without_verdict(
             f"{EMBEDDING}: not judged, {len(current):,} images against {len(reference):,}; "
             f"at least {FEWEST} of each are needed"
         )
-    if _all_equal(reference, current):
-        return Assessment.without_verdict(f"{EMBEDDING}: not judged, all equal on both sides")
     rng = np.random.default_rng(SEED)
     sides = [rows[np.sort(rng.permutation(len(rows))[:side])] for rows in (reference, current)]
     rows = np.concatenate(sides)
+    if np.allclose(rows, rows[0]):
+        return Assessment.without_verdict(f"{EMBEDDING}: not judged, all equal on both sides")
     components, _ = _components(rows, rows[:1])
     limit = area_limit(side, rate=rate)
     verdict, page = domain_classifier(components[:side], components[side:], limit)
     return Assessment(columns={EMBEDDING: verdict}, notes=[], page=page)
-
-
-def _all_equal(*sides: Floats) -> bool:
-    """Whether nothing tells the rows apart but rounding."""
-    most = np.max([rows.max(axis=0) for rows in sides], axis=0)
-    least = np.min([rows.min(axis=0) for rows in sides], axis=0)
-    return bool(np.all(most - least <= ROUNDING * np.abs([most, least]).max()))
-
-
-def _finite(rows: Floats) -> Any:
-    """Return which rows are numbers throughout: all, without a copy, or a mask."""
-    mask = np.isfinite(rows.sum(axis=1, dtype=np.float64))
-    return slice(None) if mask.all() else mask
 
 
 def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
@@ -70,13 +53,10 @@ def neighbour_distances(reference: Floats, current: Floats) -> Numbers:
     The mean distance to its five nearest neighbours there, in the reference's first principal
     components, each in its own standard deviations.
     """
-    known, finite = reference[_finite(reference)], _finite(current)
-    far = np.full(len(current), np.inf)
-    if len(known) and far[finite].size:
-        before, now = _components(known[:MOST], current[finite])
-        nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
-        far[finite] = nearest.kneighbors(now)[0].mean(axis=1)
-    return far
+    before, now = _components(reference[:MOST], current)
+    nearest = NearestNeighbors(n_neighbors=min(5, len(before))).fit(before)
+    distances: Numbers = nearest.kneighbors(now)[0].mean(axis=1)
+    return distances
 
 
 def _components(rows: Floats, others: Floats) -> tuple[Numbers, Numbers]:

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from server.atomic import whole
 from server.drift.rows import CLASS
 from server.drift.table import Column, Columns
 from server.terminal import printable
-from stages.cli.output import whole
 
 BINS = 20
 

@@ -11,6 +11,7 @@ from timm.models import group_modules, group_parameters
 from torch import Tensor, nn
 
 from server.errors import UserError
+from server.terminal import one_line
 from stages.network import pretrained
 from stages.network.pretrained import PACKAGED, Weights
 
@@ -122,7 +123,7 @@ def _body(architecture: str, weights: str, options: dict[str, Any]) -> Any:
     try:
         return timm.create_model(architecture, pretrained=weights == Weights.HUB, **options)
     except Exception as error:  # the hub's client raises many kinds
-        text = " ".join(str(error).split())
+        text = one_line(error)
         reason = text.split(".")[0] or type(error).__name__
         if "drop_path_rate" in text:
             raise UserError(f"train.drop_path: {architecture} has none; set it to 0") from None

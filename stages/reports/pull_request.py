@@ -11,8 +11,8 @@ from typing import Annotated
 
 from typer import Option
 
+from server.atomic import whole
 from stages.cli.command import run
-from stages.cli.output import whole
 from stages.evaluation.markdown import code
 from stages.reports.answers import compare_answers
 from stages.reports.changes import changed_data, changed_metrics, changed_parameters, loss_charts

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import UserError
-from server.terminal import printable
+from server.terminal import one_line, printable
 from stages.sources.descriptor import packaged
 from stages.sources.names import check_names, check_path
 from stages.sources.source_file import SourceFile
@@ -161,6 +161,5 @@ def _rows(manifest: Path) -> list[dict[str, Any]]:
         else:
             table = parquet.read_table(manifest)
     except (pa.ArrowInvalid, OSError) as error:
-        text = " ".join(str(error).split())
-        raise UserError(f"{manifest}: cannot be read ({text})") from None
+        raise UserError(f"{manifest}: cannot be read ({one_line(error)})") from None
     return list(table.to_pylist())

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from stages.cli.output import whole
+from server.atomic import whole
 from stages.sources.reading import same_pixels
 from stages.splits.candidates import Candidate, Candidates
 from stages.splits.near_duplicates import close_hashes, confirmed, groups
 
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Conflict(NamedTuple):

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from server.atomic import whole
 from server.terminal import printable
-from stages.cli.output import whole
 from stages.data.dataset import SPLITS, USED, Dataset, used_samples
 
 BINS = 20

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
+from server.atomic import whole
 from server.errors import UserError
-from stages.cli.output import whole
 
 STATES = ".dvc/tmp/train"
 SUFFIX = ".pt"

@@ -37,12 +37,14 @@ def heif_grid(
     shared: bool = False,
     refs: Sequence[int] | None = None,
     claimed: int = TILE,
+    references: bytes = b"",
+    more: bytes = b"",
 ) -> bytes:
     """Return a grid of `columns` x `rows` tiles, items 1, 2 and so on; the grid is item 0.
 
     size: what the grid claims to be. pictures: how often an item holds its picture.
     shared: all items are the same bytes. refs: the items that the grid names.
-    claimed: the side that each tile claims.
+    claimed: the side that each tile claims. references, more: boxes at the end of `iref`, `meta`.
     """
     configuration, coded = coded_tile()
     coded, count = coded * pictures, columns * rows
@@ -65,15 +67,17 @@ def heif_grid(
             full(b"ispe", struct.pack(">II", claimed, claimed)),
             full(b"ispe", struct.pack(">II", width, height)),
         )
+        named_by_grid = struct.pack(f">HH{len(named)}H", 0, len(named), *named)
         meta = full(
             b"meta",
             full(b"hdlr", bytes(4), b"pict", bytes(13)),
             full(b"pitm", bytes(2)),
             full(b"iloc", places, version=1),
             full(b"iinf", struct.pack(">H", count + 1), *entries),
-            full(b"iref", box(b"dimg", struct.pack(f">HH{len(named)}H", 0, len(named), *named))),
+            full(b"iref", box(b"dimg", named_by_grid), references),
             box(b"iprp", properties, full(b"ipma", owners)),
             box(b"idat", grid),
+            more,
         )
         return box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
 

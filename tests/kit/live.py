@@ -39,10 +39,13 @@ class Live:
         return [json.loads(line) for line in lines if line[:1] == "{" and line.endswith("\n")]
 
     def requests(self, count: int = 1, **members: object) -> list[dict[str, Any]]:
-        """Return the lines of requests with these members; each is written after its answer."""
-        wanted = {"message": "request", **members}
+        """Return the lines of requests with these members."""
+        return self.lines(count, message="request", **members)
+
+    def lines(self, count: int = 1, **members: object) -> list[dict[str, Any]]:
+        """Wait for so many lines with these members; each is written after its answer."""
         for _ in range(1000):
-            lines = [line for line in self.logged() if wanted.items() <= line.items()]
+            lines = [line for line in self.logged() if members.items() <= line.items()]
             if len(lines) >= count:
                 break
             time.sleep(0.01)

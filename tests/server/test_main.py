@@ -92,10 +92,10 @@ def test_a_variable_that_is_no_setting_is_warned_of(tmp_path: Path) -> None:
     ],
 )
 def test_where_it_cannot_listen_is_said_in_one_line(tmp_path: Path, host: str, said: str) -> None:
-    model = write_pixel_artefact(tmp_path / "model.onnx")
+    """Before the model is loaded: there is none."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        stopped = start(tmp_path, SERVER_MODEL=str(model), SERVER_PORT=port, SERVER_HOST=host)
+        stopped = start(tmp_path, SERVER_PORT=port, SERVER_HOST=host)
     assert stopped.returncode == 2
     [error] = [line for line in stopped.stderr.splitlines() if not line.startswith("{")]
     assert error.startswith("error: " + said.format(port=port))

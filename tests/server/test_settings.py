@@ -43,6 +43,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         ("DRAIN", "soon", "number of seconds"),
         ("MAX_BODY_BYTES", "20MB", "whole number"),
         ("MAX_PIXELS", "1e9", "whole number"),
+        ("MAX_DECODING_BYTES", "15999999", "whole number from 16,000,000"),
         ("PROVIDER", "gpu", "one of auto, cuda, cpu, require-cuda"),
         ("CUDA_GRAPHS", "yes", "one of on, off"),
         ("FALSE_ALARM_RATE", "0.6", "share from 0.001 to 0.5"),
@@ -59,16 +60,16 @@ def test_more_pixels_than_decoding_may_take_memory_for_stop_the_start() -> None:
     with pytest.raises(UserError) as refused:
         Settings.read({"SERVER_MAX_PIXELS": "178000000"})
     assert str(refused.value) == (
-        "SERVER_MAX_PIXELS=178000000: a plain picture of so many takes 712,000,000 bytes to "
+        "SERVER_MAX_PIXELS=178000000: a plain picture of so many takes 718,000,000 bytes to "
         "decode, SERVER_MAX_DECODING_BYTES allows 512,000,000; set that higher, or this to at "
-        "most 128000000"
+        "most 126500000"
     )
-    both = {"SERVER_MAX_PIXELS": "178000000", "SERVER_MAX_DECODING_BYTES": "712000000"}
+    both = {"SERVER_MAX_PIXELS": "178000000", "SERVER_MAX_DECODING_BYTES": "718000000"}
     assert Settings.read(both).max_pixels == 178_000_000
 
 
 def test_less_memory_for_decoding_lowers_the_default_of_pixels() -> None:
-    assert Settings.read({"SERVER_MAX_DECODING_BYTES": "100000000"}).max_pixels == 25_000_000
+    assert Settings.read({"SERVER_MAX_DECODING_BYTES": "100000000"}).max_pixels == 23_500_000
     assert Settings.read({}).max_pixels == Settings().max_pixels == 64_000_000
 
 

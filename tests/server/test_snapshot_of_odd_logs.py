@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.drift.lines import LONGEST
+from server.drift.log_files import LONGEST
 from server.snapshot import SNAPSHOT, snapshot
 from tests.kit.stage import ROOT
 from tests.server.drift.test_rows import FOUL, line

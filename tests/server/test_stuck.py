@@ -18,7 +18,7 @@ DEADLINE = 0.5
 LIMIT = 8  # seconds from SIGTERM to the end
 RED = encoded(Image.new("RGB", (32, 32), "red"))
 BLUE = encoded(Image.new("RGB", (32, 32), "blue"))  # minutes
-BLUEISH = encoded(Image.new("RGB", (32, 32), (0, 0, 5)))  # seconds
+BLUEISH = encoded(Image.new("RGB", (32, 32), (0, 0, 10)))  # seconds
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from server.drift.lines import LONGEST
+from server.drift.log_files import LONGEST
 from server.model.classifier import Classifier
 from tests.kit.stage import run_stage
 from tests.server.drift.test_rows import FOUL

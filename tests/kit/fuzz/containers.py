@@ -9,7 +9,17 @@ from PIL import Image
 
 from tests.kit import lossless, structures
 from tests.kit.fuzz.draws import ORIENTATION, Drawn, draw_exif, draw_size, log_uniform
-from tests.kit.heif_structures import heif_grid
+from tests.kit.heif_structures import box, full, heif_grid
+
+SECOND = {
+    "pitm": full(b"pitm", b"\0\1"),
+    "iref": full(b"iref"),
+    "iinf": full(b"iinf", bytes(2)),
+    "iloc": full(b"iloc", bytes(4), version=1),
+    "iprp": box(b"iprp", box(b"ipco")),
+    "idat": box(b"idat", bytes(12)),
+    "free": box(b"free"),
+}
 
 
 def tiff(rng: random.Random) -> Drawn:
@@ -115,5 +125,12 @@ def heif(rng: random.Random) -> Drawn:
         options["claimed"] = log_uniform(rng, 1, 9_000)
     if rng.random() < 0.2:
         options["refs"] = [rng.randrange(400) for _ in range(log_uniform(rng, 1, 4_000))]
+    second = rng.choice(list(SECOND)) if rng.random() < 0.4 else ""
+    options["more"] = SECOND.get(second, b"")
+    if rng.random() < 0.2:
+        owners = [rng.randrange(400) for _ in range(log_uniform(rng, 1, 400))]
+        options["references"] = box(
+            b"auxl", struct.pack(f">HH{len(owners)}H", rng.randrange(400), len(owners), *owners)
+        )
     about = {name: value if name != "refs" else "random" for name, value in options.items()}
-    return f"{columns}x{rows} tiles {about}", heif_grid(columns, rows, **options)
+    return f"{columns}x{rows} tiles {about} second {second!r}", heif_grid(columns, rows, **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.drift.lines import log_files
+from server.drift.log_files import log_files
 from server.drift.newest import newest_rows
 from server.drift.rows import CLASS
 from server.drift.table import Rows
@@ -123,7 +123,7 @@ def test_what_is_no_row_is_counted_as_far_as_it_was_read(log: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_said(log: Path) -> None:
-    files = [*log_files(log), log / "2026-11-24-gone-1.jsonl"]
+    files = [*log_files(log), log / "2026-11-24-gone\n-1.jsonl"]
     rows = newest_rows(files, model="m1", images=48)
     assert len(rows.columns[CLASS]) == 48
-    assert rows.notes == ["2026-11-24-gone-1.jsonl: not read, No such file or directory"]
+    assert rows.notes == ["2026-11-24-gone\\n-1.jsonl: not read, No such file or directory"]

@@ -10,8 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.kit.artefact import write_colour_artefact
 from tests.kit.drawing import photograph
 from tests.kit.live import Live, serve
+from tests.kit.sockets import connected
 
 CROWD = 1000
 SENT = 10_000  # bytes of each half body
@@ -78,3 +80,16 @@ def test_bodies_have_a_limit_together(model: Path, tmp_path: Path) -> None:
         assert live.client.get("/health/live").status_code == 200
         time.sleep(4)
         assert live.client.post("/predict", content=photograph("BMP")).status_code == 200
+
+
+def test_who_reads_a_long_answer_steadily_gets_all_of_it(tmp_path: Path) -> None:
+    """It takes three times as long as somebody may read nothing."""
+    names = [letter * 4_000_000 for letter in "abc"]
+    model = write_colour_artefact(tmp_path / "model.onnx", classes=names)
+    with serve(tmp_path, model, BODY_TIMEOUT="1") as live, connected(live) as client:
+        client.sendall(b"GET /classes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        received = 0
+        while chunk := client.recv(400_000):
+            received += len(chunk)
+            time.sleep(len(chunk) / 4_000_000)
+    assert received > 12_000_000

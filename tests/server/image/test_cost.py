@@ -1,5 +1,6 @@
 """At its limit of pixels, each format and mode takes no more memory than its header announces."""
 
+import struct
 import sys
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,17 @@ def flat(mode: str, width: int, height: int, form: str, **options: object) -> by
     return encoded(Image.new(mode, (width, height)), form, **options)
 
 
+def exif_block(tags: int) -> bytes:
+    entries = b"".join(struct.pack(">HHII", tag, 2, 4, 8) for tag in range(tags))
+    return b"MM\0*\0\0\0\x08" + struct.pack(">H", tags) + entries + bytes(4)
+
+
+def exif_segments(tags: int) -> bytes:
+    block, size = exif_block(tags), 65_000
+    parts = (block[at : at + size] for at in range(0, len(block), size))
+    return b"".join(structures.segment(0xE1, b"Exif\0\0" + part) for part in parts)
+
+
 LARGEST: dict[str, Callable[[], bytes]] = {
     "png-rgba": lambda: structures.png(5500, 5500, kind=6, filtering=4),
     "png-transparent-palette": lambda: structures.png(
@@ -32,6 +44,13 @@ LARGEST: dict[str, Callable[[], bytes]] = {
     ),
     "jpeg-progressive-444": lambda: structures.jpeg(7500, 7500, components=3),
     "jpeg-long": lambda: structures.jpeg(65_000, 600, components=3, progressive=False),
+    "webp-of-short-code-tables": lambda: structures.webp(
+        lossless.lossless(600, lossless.stream(600, 22_000))
+    ),
+    "jpeg-exif": lambda: structures.jpeg(100, 100, progressive=False, extra=exif_segments(65_000)),
+    "png-exif": lambda: structures.png(
+        100, 100, before=structures.chunk(b"eXIf", exif_block(65_000))
+    ),
     "gif": lambda: flat("L", 8000, 8000, "GIF"),
     "bmp-rle": lambda: structures.bmp_rle(2700, 2700, b"\1\7\0\0" * 2700),
     "tiff-one-strip": lambda: structures.tiff(

@@ -2,7 +2,7 @@ import pytest
 
 from server.errors import Overloaded
 from server.inference.admission import Admission
-from server.inference.cost import Cost
+from server.inference.running_mean import RunningMean
 
 
 def admission_of(
@@ -51,19 +51,21 @@ def test_nobody_waits_while_a_worker_is_free() -> None:
 
 
 def test_work_that_does_not_come_back_refuses_others_also_when_nobody_waits_for_it() -> None:
-    held_up = 0.0
-    admission = Admission(limit=9, wait=2.5, workers=1, cost=lambda: 0.01, held_up=lambda: held_up)
+    busy_seconds = 0.0
+    admission = Admission(
+        limit=9, wait=2.5, workers=1, cost=lambda: 0.01, busy_seconds=lambda: busy_seconds
+    )
     admission.check(1)
-    held_up = 2.6
+    busy_seconds = 2.6
     with pytest.raises(Overloaded) as refused:
         admission.check(1)
     assert refused.value.retry_after == 3
-    held_up = 0.0
+    busy_seconds = 0.0
     admission.check(1)
 
 
 def test_a_cost_is_the_running_mean_and_no_odd_item_stands_for_all() -> None:
-    cost = Cost(most=5)
+    cost = RunningMean(most=5)
     assert cost() == 0
     for _ in range(100):
         cost.learn(0.01)

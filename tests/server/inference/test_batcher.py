@@ -141,19 +141,19 @@ def test_it_tells_for_how_long_no_runner_has_been_free_and_how_many_are_stuck() 
         first = asyncio.create_task(batcher.submit(1))
         await gate.entered()
         await asyncio.sleep(0.05)
-        assert batcher.held_up == 0  # the other is free
+        assert batcher.busy_seconds == 0  # the other is free
         assert (batcher.stuck(0.04), batcher.stuck(60)) == (1, 0)
         gate.started.clear()
         second = asyncio.create_task(batcher.submit(2))
         await gate.entered()
         await asyncio.sleep(0.05)
-        assert 0.05 <= batcher.held_up < 60  # since the second began
+        assert 0.05 <= batcher.busy_seconds < 60  # since the second began
         assert batcher.stuck(0.04) == 2
         assert not batcher.close(patience=0.01)
         gate.open.set()
         assert await asyncio.gather(first, second) == [2, 4]
         assert batcher.close()
-        assert (batcher.held_up, batcher.stuck(0)) == (0, 0)
+        assert (batcher.busy_seconds, batcher.stuck(0)) == (0, 0)
 
     gate = Gate()
     asyncio.run(scenario())

@@ -1,12 +1,15 @@
 """The line for memory: first come, first served, and small ones pass without delaying anybody."""
 
 import asyncio
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
 
 from server.errors import ImageTooLarge, Overloaded
-from server.inference.memory import DecodingMemory, NoRoom
+from server.inference.memory import DecodingMemory, NoRoom, Turn
 
 
 def fits(memory: DecodingMemory, size: int) -> bool:
@@ -67,7 +70,7 @@ def test_the_small_overtake_and_leave_the_first_its_room() -> None:
     asyncio.run(scenario())
 
 
-def test_those_who_wait_are_served_in_order() -> None:
+def test_those_who_wait_are_served_in_order_and_who_fits_beside_goes_by() -> None:
     async def scenario() -> None:
         memory = DecodingMemory(10)
 
@@ -85,7 +88,7 @@ def test_those_who_wait_are_served_in_order() -> None:
 
     order: list[int] = []
     asyncio.run(scenario())
-    assert order == [9, 2, 10, 1]
+    assert order == [9, 1, 2, 10]
 
 
 def test_who_waits_too_long_or_goes_leaves_the_line_to_the_next() -> None:
@@ -109,3 +112,88 @@ def test_who_waits_too_long_or_goes_leaves_the_line_to_the_next() -> None:
             assert await next_one == "served"
 
     asyncio.run(scenario())
+
+
+def test_what_is_reserved_stays_so_until_it_is_taken_over_or_its_caller_goes() -> None:
+    async def scenario() -> None:
+        memory = DecodingMemory(10)
+        async with memory.turn(8, wait=9) as turn:
+            assert not fits(memory, 3)  # nobody slips in between
+            with memory.hold(8, turn):
+                assert memory.used == 8
+            assert memory.used == 0
+        async with memory.turn(8, wait=9):
+            assert memory.used == 8
+        assert memory.used == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_caller_who_goes_leaves_the_bytes_to_the_thread_that_holds_them() -> None:
+    async def scenario() -> None:
+        memory = DecodingMemory(10)
+        with ExitStack() as thread:
+            async with memory.turn(8, wait=9) as turn:
+                thread.enter_context(memory.hold(8, turn))
+            assert memory.used == 8
+        assert memory.used == 0
+
+        async with memory.turn(8, wait=9) as turn:
+            pass
+        with memory.hold(8, turn):  # the thread had the job already, and comes late
+            assert memory.used == 8
+        assert memory.used == 0
+
+    asyncio.run(scenario())
+
+
+LIMIT, IMAGES, THREADS = 100, 600, 4
+
+
+def test_whoever_comes_and_goes_the_limit_holds_and_nothing_leaks() -> None:
+    """Threads that decode images of all sizes, whose callers go at any time."""
+    rng = random.Random(1)
+    memory = DecodingMemory(LIMIT)
+    held: list[int] = []  # appended to and removed from at once, unlike a sum
+    faults: list[BaseException] = []
+
+    def decode(size: int, turn: Turn | None = None) -> None:
+        try:
+            with memory.hold(size, turn):
+                held.append(size)
+                time.sleep(size / 1e5)
+                over = [sum(held), memory.used]
+                held.remove(size)
+            assert max(over) <= LIMIT
+        except NoRoom:
+            raise
+        except BaseException as fault:
+            faults.append(fault)  # also where nobody waits for this thread
+
+    async def answer(pool: ThreadPoolExecutor, size: int) -> str:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(pool, decode, size)
+        except NoRoom:
+            async with memory.turn(size, wait=rng.choice((0.001, 30))) as turn:
+                await loop.run_in_executor(pool, decode, size, turn)  # meets no `NoRoom` again
+        return "answered"
+
+    async def caller(pool: ThreadPoolExecutor) -> str:
+        await asyncio.sleep(rng.uniform(0, 0.3))
+        size = rng.choice((rng.randint(1, 10), rng.randint(1, LIMIT)))
+        try:
+            async with asyncio.timeout(rng.choice((30, rng.uniform(0, 0.02)))):
+                return await answer(pool, size)
+        except (TimeoutError, Overloaded) as gone:
+            return type(gone).__name__
+
+    async def scenario() -> list[str]:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return await asyncio.gather(*(caller(pool) for _ in range(IMAGES)))
+
+    outcomes = asyncio.run(scenario())
+    assert not faults
+    assert set(outcomes) == {"answered", "TimeoutError", "Overloaded"}
+    assert memory.used == 0
+    assert fits(memory, LIMIT)

@@ -24,6 +24,7 @@ def bins(edges: object, counts: object) -> dict[str, object]:
 
 WRONG = {
     "classes": [
+        json.dumps(["x" * 256, *map(str, range(VALUES - 1))]),
         "[1, 2]", "[]", '["a", "a"]', '["a", ""]', '"ab"', '{"a": 1}', "null", "a,b", '["a", null]',
         '["\\ud800", "b"]', "[" * 100_000,
     ],
@@ -61,7 +62,7 @@ WRONG = {
     "versions": ["[]", '{"torch": 2}', "{"],
     "resize_mode": ["", "stretch"],
     "resize_filter": ["nearest"],
-    "schema_version": ["2", "1.0", "one\ntwo"],
+    "schema_version": ["2", "1.0", "one\ntwo", "\x00" * 60],
 }  # fmt: skip
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
@@ -107,7 +108,7 @@ def test_the_line_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as refused:
         Classifier(tmp_path / "model.onnx")
     assert str(refused.value) == (
-        f"{tmp_path}/model.onnx: metadata classes=[1, 2]: must be a list of distinct names, none "
-        "of them empty; export the model again"
+        f"{tmp_path}/model.onnx: metadata classes=[1, 2]: must be a list of distinct names of 1 "
+        "to 255 bytes; export the model again"
     )
     Classifier(write_pixel_artefact(tmp_path / "model.onnx"))

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from server.drift.lines import LONGEST
+from server.drift.log_files import LONGEST
 from server.model.classifier import Classifier
 from tests.kit.drawing import encoded
 from tests.kit.live import Live, serve

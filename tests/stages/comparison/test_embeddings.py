@@ -80,14 +80,6 @@ def test_what_is_equal_on_one_side_is_judged(equal: str) -> None:
     assert np.isfinite(neighbour_distances(**sides)).all()
 
 
-def test_images_without_a_finite_embedding_are_not_judged_and_farthest() -> None:
-    reference, current = embeddings(100, 0), embeddings(100, 1)
-    current[7, 3], current[8, 0], reference[0] = np.nan, np.inf, np.nan
-    verdict = assess_embeddings(reference, current, rate=0.05).columns[EMBEDDING]
-    assert verdict.threshold == area_limit(98, rate=0.05)
-    assert np.isinf(neighbour_distances(reference, current)).nonzero()[0].tolist() == [7, 8]
-
-
 def test_what_lies_apart_is_farther_from_its_neighbours() -> None:
     current = embeddings(20, 1)
     current[7] += 20

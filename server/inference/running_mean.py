@@ -3,7 +3,7 @@
 SMOOTHING = 0.05  # weight of the newest measurement
 
 
-class Cost:
+class RunningMean:
     """Exponentially smoothed seconds an item; read and written from any thread.
 
     most: what a single measurement counts at most, so that one odd item does not stand for all

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.drift.lines import BLOCK, LONGEST, Budget, lines_from_end, lines_of
+from server.drift.log_files import BLOCK, LONGEST, Budget, lines_from_end, lines_of
 
 PLENTY = 2**40
 EDGES = (BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 0, 1, 72_000)
