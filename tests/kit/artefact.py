@@ -38,10 +38,12 @@ METADATA = Metadata(
 )
 
 
-def pixel_model(operator: str = "Identity", last: str = "Identity") -> onnx.ModelProto:
+def pixel_model(
+    operator: str = "Identity", last: str = "Identity", **attributes: int
+) -> onnx.ModelProto:
     """Return a graph that flattens `uint8 [n, 16, 16, 3]` into `float32 [n, 768]`.
 
-    `operator` is done to each value on its way, `last` to all of an image.
+    `operator` is done to each value on its way, `last` with its `attributes` to all of an image.
     """
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])
     outputs = [
@@ -52,7 +54,7 @@ def pixel_model(operator: str = "Identity", last: str = "Identity") -> onnx.Mode
         helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
         helper.make_node(operator, ["numbers"], ["results"]),
         helper.make_node("Flatten", ["results"], ["embedding"]),
-        helper.make_node(last, ["embedding"], ["probabilities"]),
+        helper.make_node(last, ["embedding"], ["probabilities"], **attributes),
     ]
     graph = helper.make_graph(nodes, "pixels", [images], outputs)
     opset = [helper.make_opsetid("", 20)]
@@ -60,10 +62,14 @@ def pixel_model(operator: str = "Identity", last: str = "Identity") -> onnx.Mode
 
 
 def write_pixel_artefact(
-    path: Path, *, operator: str = "Identity", last: str = "Identity", **changes: object
+    path: Path,
+    model: onnx.ModelProto | None = None,
+    *,
+    operator: str = "Identity",
+    **changes: object,
 ) -> Path:
     """Write the graph with its metadata, some of it changed."""
-    model = pixel_model(operator, last)
+    model = model or pixel_model(operator)
     helper.set_model_props(model, replace(METADATA, **changes).to_properties())
     path.write_bytes(model.SerializeToString())
     return path

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from server.app import create_app
 from server.model.classifier import Classifier
 from server.settings import Settings
-from tests.kit.artefact import SIZE, write_pixel_artefact
+from tests.kit.artefact import SIZE, pixel_model, write_pixel_artefact
 from tests.kit.drawing import draw, encoded
 from tests.kit.live import serve
 
@@ -58,7 +58,7 @@ def test_a_device_that_is_lost_keeps_the_server_out_until_it_works_again(own: Cl
 
 def test_an_image_on_which_the_network_fails_fails_alone(tmp_path: Path) -> None:
     """The logarithm of black is no number, and so is the softmax of such."""
-    broken = write_pixel_artefact(tmp_path / "nan.onnx", operator="Log", last="Softmax")
+    broken = write_pixel_artefact(tmp_path / "nan.onnx", pixel_model("Log", "Softmax"))
     white = encoded(Image.new("RGB", (SIZE, SIZE), "white"))
     with serving(Classifier(broken)) as client:
         files = [("images", white), ("images", BLACK), ("images", white)]
