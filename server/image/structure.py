@@ -60,6 +60,19 @@ def metadata_bytes(data: bytes) -> int:
     raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_READS:,}; save it again")
 
 
+def image_data(data: bytes) -> Iterator[memoryview]:
+    """Yield the compressed pieces of a PNG's picture, as Pillow takes them."""
+    whole, at, begun = memoryview(data), len(PNG), False
+    while at + 8 <= len(data):
+        size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if name in (b"IDAT", b"fdAT") or (begun and name == b"DDAT"):
+            begun = True
+            yield whole[at + 8 + 4 * (name == b"fdAT") : at + 8 + size]
+        elif begun:
+            return
+        at += 12 + size
+
+
 def _check_chunks(data: bytes) -> None:
     """Raise `ImageTooLarge` for a WebP of many chunks; libwebp lists them all."""
     at = 12
