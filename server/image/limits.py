@@ -64,8 +64,8 @@ JPEG_SCAN = 36
 JPEG_ARITHMETIC_SCAN = 1_500
 JPEG_PIXEL = 8
 
-# Deflate in PNG and TIFF: nanoseconds a byte at worst, where it is all code tables; and what is left
-# of that, with the looking for them, where they are few
+# Deflate in PNG and TIFF: nanoseconds a byte at worst, where it is all code tables; and what is
+# left of that, with the looking for them, where they are few
 DEFLATE_TABLES = 75
 DEFLATE = 15
 

@@ -2,8 +2,8 @@
 
 import zlib
 
-# One block in bits: dynamic; 257 codes of symbols, one of distances, 18 of lengths; those of "1"
-# and of runs of zeros are one bit long; 256 zeros, two ones, and the end of the block.
+# One block in bits: dynamic; 257 codes of symbols, one of distances, 18 of the lengths of codes, of
+# which "1" and a run of zeros are one bit long; 256 zeros, two ones, and the end of the block.
 BLOCK = "001" + "00000" + "00000" + "0111" + "000" * 2 + "100" + "000" * 14 + "100"
 BLOCK += "1" + "1111111" + "1" + "1101011" + "0" + "0" + "0"
 
