@@ -7,6 +7,7 @@ MAX_SIDE = 65_535  # JPEG's own, so that no line of an image is large
 MAX_BYTES = 350_000_000  # above idle
 MAX_NANOSECONDS = 900_000_000  # of a core, by the rates below; the rest of a second: metadata
 MAX_METADATA = 16_000_000  # bytes of text in a PNG, inflated
+MAX_COMPRESSED = 1_000_000  # bytes of it before, which may be code tables alone
 MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags, runs
 MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
 MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one

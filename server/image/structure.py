@@ -9,6 +9,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from server.errors import ImageError, ImageTooLarge
 from server.image.jpeg import check_segments
 from server.image.limits import (
+    MAX_COMPRESSED,
     MAX_METADATA,
     MAX_READS,
     MAX_SEGMENTS,
@@ -48,14 +49,19 @@ def check_structure(data: bytes) -> None:
 
 def metadata_bytes(data: bytes) -> int:
     """Return how many bytes the text in a PNG's chunks may come to."""
-    total, at = 0, len(PNG)
+    total, compressed, at = 0, 0, len(PNG)
     for _ in range(MAX_READS):
         size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         if at + 8 > len(data) or name == b"IEND":
             return total
         if name in TEXTS:
+            compressed += size if name in DEFLATED else 0
             total += min(RATIO * size, MEGABYTE) if name in DEFLATED else 0
             total += min(size, len(data) - at)
+        if compressed > MAX_COMPRESSED:
+            raise ImageTooLarge(
+                f"compressed PNG metadata over the limit of {MAX_COMPRESSED:,} bytes"
+            )
         at += 12 + size
     raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_READS:,}; save it again")
 

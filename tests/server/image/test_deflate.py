@@ -109,3 +109,11 @@ def test_strips_that_are_one_are_refused() -> None:
     file = tiff([SLOW[:100_000]], 8, _273=(8,) * 64, _279=(100_000,) * 64, _278=(1,))
     with pytest.raises(ImageError, match="lie over each other"):
         read_header(file)
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iTXt", b"iCCP"])
+def test_compressed_metadata_is_bounded(name: bytes) -> None:
+    text = b"a\0\0" + empty_blocks(600_000, b"abc")
+    read_header(structures.png(64, 64, before=structures.chunk(name, text)))
+    with pytest.raises(ImageTooLarge, match="compressed PNG metadata over the limit of 1,000,000"):
+        read_header(structures.png(64, 64, before=structures.chunk(name, text) * 2))
