@@ -8,9 +8,14 @@ BLOCK = "001" + "00000" + "00000" + "0111" + "000" * 2 + "100" + "000" * 14 + "1
 BLOCK += "1" + "1111111" + "1" + "1101011" + "0" + "0" + "0"
 
 
-def empty_blocks(size: int, plain: bytes) -> bytes:
-    """Return a zlib stream of `plain`, after about `size` bytes of blocks that hold nothing."""
+def blocks(size: int) -> bytes:
+    """Return about `size` bytes of blocks that hold nothing, for the middle of a stream."""
     eight = BLOCK * 8
     octets = bytes(int(eight[at : at + 8][::-1], 2) for at in range(0, len(eight), 8))
+    return octets * (size // len(octets))
+
+
+def empty_blocks(size: int, plain: bytes) -> bytes:
+    """Return a zlib stream of `plain`, after about `size` bytes of blocks that hold nothing."""
     coded = zlib.compress(plain, 1)
-    return coded[:2] + octets * (size // len(octets)) + coded[2:]
+    return coded[:2] + blocks(size) + coded[2:]
