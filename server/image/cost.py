@@ -1,5 +1,6 @@
 """What decoding an opened image will cost, told by its header."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from PIL import ExifTags
@@ -8,14 +9,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
+from server.image.deflate import ENOUGH, is_slow
 from server.image.foreign import RAW, SAVE
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
-from server.image.structure import metadata_bytes
+from server.image.structure import image_data, metadata_bytes
+from server.image.tiff import DEFLATES, JPEGS, read_pieces
 from server.image.webp import read_tables
 
 Tag = ExifTags.Base
-JPEG_IN_TIFF = (6, 7)
 YCBCR = 6
 FEW = 500_000  # pixels; a limit below says nothing to whoever made the file
 MANY_TABLES = 1_000  # groups of a WebP that are worth a word
@@ -99,11 +101,21 @@ def _other(source: ImageFile, data: bytes) -> Cost:
     elif form == "BMP" and source.info["compression"] in (1, 2):
         kind = "BMP RLE"
     rate = limits.RATES.get(kind) or limits.RATES[form]
-    return Cost(
-        kind=kind,
-        bytes=rate.bytes * pixels + copies,
-        nanoseconds=rate.nanoseconds * pixels + rate.each_byte * len(data),
-    )
+    nanoseconds = rate.nanoseconds * pixels + rate.each_byte * len(data)
+    if form == "PNG":
+        nanoseconds = _deflated(nanoseconds, len(data), [image_data(data)])
+    return Cost(kind=kind, bytes=rate.bytes * pixels + copies, nanoseconds=nanoseconds)
+
+
+def _deflated(nanoseconds: float, coded: int, streams: Iterable[Iterable[memoryview]]) -> float:
+    """Return the nanoseconds of a picture coded by deflate; look at it where that may matter."""
+    most = limits.MAX_NANOSECONDS
+    tables = limits.DEFLATE_TABLES * coded if coded > ENOUGH else 0
+    if nanoseconds > most or nanoseconds + tables <= most:
+        return nanoseconds
+    if is_slow(streams):
+        raise ImageTooLarge("its compressed data is made to take long; save it again")
+    return nanoseconds + limits.DEFLATE * coded
 
 
 def _webp(source: ImageFile, data: bytes) -> Cost:
@@ -141,6 +153,8 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
     if tags.get(Tag.NewSubfileType, 0) & PREVIEW:
         raise ImageError(f"this is {RAW}; {SAVE}")
+    coding, pieces = read_pieces(source, data)
+    coded = max(len(data), sum(map(len, pieces)))
     width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])
     across = max(1, int(tags.get(Tag.TileWidth, width)))
     down = max(1, int(tags.get(Tag.TileLength, min(height, tags.get(Tag.RowsPerStrip, height)))))
@@ -149,19 +163,24 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     samples = max(sum(bits), bits[0] * tags.get(Tag.SamplesPerPixel, 1)) / 8  # bytes a pixel
     if tags.get(Tag.PhotometricInterpretation) == YCBCR:
         samples = max(samples, 4)  # libtiff makes RGBA of it
-    jpeg = tags.get(Tag.Compression) in JPEG_IN_TIFF
-    scans, kept = (data.count(b"\xff\xda"), 6) if jpeg else (0, 0)
+    scans = sum(bytes(piece).count(b"\xff\xda") for piece in pieces) if coding in JPEGS else 0
+    kept = 6 if coding in JPEGS else 0
     turned = _stored(mode) * pixels if tags.get(Tag.Orientation, 1) != 1 else 0
     rate = limits.RATES.get(f"TIFF {mode}") or limits.RATES["TIFF"]
     larger = across * down * count > 2 * width * height
-    pieces = f" in strips or tiles of {across:,} x {down:,} pixels" if larger else ""
-    return Cost(
-        kind=f"TIFF {mode}{pieces}",
-        bytes=(samples + kept) * across * down + turned + len(data),
-        nanoseconds=rate.nanoseconds * pixels
-        + rate.each_byte * len(data)
+    what = f" in strips or tiles of {across:,} x {down:,} pixels" if larger else ""
+    nanoseconds = (
+        rate.nanoseconds * pixels
+        + rate.each_byte * coded
         + count * (limits.TIFF_SEGMENT + limits.TIFF_SAMPLE * samples * across * down)
-        + limits.JPEG_SCAN * scans * 3 * across * down / 64,
+        + limits.JPEG_SCAN * scans * 3 * across * down / 64
+    )
+    if coding in DEFLATES:
+        nanoseconds = _deflated(nanoseconds, coded, ([piece] for piece in pieces))
+    return Cost(
+        kind=f"TIFF {mode}{what}",
+        bytes=(samples + kept) * across * down + turned + len(data),
+        nanoseconds=nanoseconds,
     )
 
 

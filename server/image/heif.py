@@ -43,7 +43,8 @@ def read_boxes(data: bytes, *, alpha: bool) -> HeifFrame:
     """Walk the boxes to all that is decoded for the primary image, its alpha included."""
     try:
         items = _read(data)
-        alphas = items.auxiliary.pop(items.primary, []) if alpha else []
+        auxiliary = items.auxiliary.pop(items.primary, [])
+        alphas = auxiliary if alpha else []
         coded = [one for item in (items.primary, *alphas) for one in _coded(items, item)]
     except (IndexError, ValueError):
         raise ImageError("a HEIF file whose boxes are not whole") from None
@@ -53,11 +54,11 @@ def read_boxes(data: bytes, *, alpha: bool) -> HeifFrame:
 
 def _coded(items: _Items, item: int) -> list[tuple[int, int]]:
     """Return pictures and bytes of each coded item that an item takes; one may be named often."""
+    parts = items.parts.get(item, [])
+    if any(part in items.auxiliary for part in (item, *parts)):
+        raise ImageError("a HEIF file whose tiles, or transparency, have transparency of their own")
     if items.types.get(item) not in DERIVED:
         return [_hevc(items, item)]
-    parts = items.parts.get(item, [])
-    if any(part in items.auxiliary for part in parts):
-        raise ImageError("a HEIF file whose tiles have transparency of their own")
     if len(parts) > MAX_ITEMS:
         raise ImageTooLarge(f"{len(parts):,} tiles, over the limit of {MAX_ITEMS:,} for HEIF")
     once = {part: _hevc(items, part) for part in set(parts)}

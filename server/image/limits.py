@@ -7,6 +7,7 @@ MAX_SIDE = 65_535  # JPEG's own, so that no line of an image is large
 MAX_BYTES = 350_000_000  # above idle
 MAX_NANOSECONDS = 900_000_000  # of a core, by the rates below; the rest of a second: metadata
 MAX_METADATA = 16_000_000  # bytes of text in a PNG, inflated
+MAX_COMPRESSED = 1_000_000  # bytes of it before, which may be code tables alone
 MAX_READS = 100_000  # pieces that Pillow parses in Python: chunks, blocks, tags, runs
 MAX_JPEG_PIECES = 10_000  # segments, and what Pillow finds in them
 MAX_EXIF_SEGMENTS = 16  # which Pillow joins one by one
@@ -69,6 +70,11 @@ JPEG_BUFFERED = Rate(128, 80, 25)
 JPEG_SCAN = 36
 JPEG_ARITHMETIC_SCAN = 1_500
 JPEG_PIXEL = 8
+
+# Deflate in PNG and TIFF: nanoseconds a byte at worst, where it is all code tables; and what is
+# left of that, with the looking for them, where they are few
+DEFLATE_TABLES = 75
+DEFLATE = 15
 
 # TIFF: nanoseconds a byte of samples, and a strip or tile
 TIFF_SAMPLE = 4

@@ -9,6 +9,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from server.errors import ImageError, ImageTooLarge
 from server.image.jpeg import check_segments
 from server.image.limits import (
+    MAX_COMPRESSED,
     MAX_METADATA,
     MAX_READS,
     MAX_SEGMENTS,
@@ -48,16 +49,34 @@ def check_structure(data: bytes) -> None:
 
 def metadata_bytes(data: bytes) -> int:
     """Return how many bytes the text in a PNG's chunks may come to."""
-    total, at = 0, len(PNG)
+    total, compressed, at = 0, 0, len(PNG)
     for _ in range(MAX_READS):
         size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         if at + 8 > len(data) or name == b"IEND":
             return total
         if name in TEXTS:
+            compressed += size if name in DEFLATED else 0
             total += min(RATIO * size, MEGABYTE) if name in DEFLATED else 0
             total += min(size, len(data) - at)
+        if compressed > MAX_COMPRESSED:
+            raise ImageTooLarge(
+                f"compressed PNG metadata over the limit of {MAX_COMPRESSED:,} bytes"
+            )
         at += 12 + size
     raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_READS:,}; save it again")
+
+
+def image_data(data: bytes) -> Iterator[memoryview]:
+    """Yield the compressed pieces of a PNG's picture, as Pillow takes them."""
+    whole, at, begun = memoryview(data), len(PNG), False
+    while at + 8 <= len(data):
+        size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        if name in (b"IDAT", b"fdAT") or (begun and name == b"DDAT"):
+            begun = True
+            yield whole[at + 8 + 4 * (name == b"fdAT") : at + 8 + size]
+        elif begun:
+            return
+        at += 12 + size
 
 
 def _check_chunks(data: bytes) -> None:

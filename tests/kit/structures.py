@@ -8,6 +8,8 @@ import struct
 import zlib
 from collections.abc import Iterable
 
+from tests.kit.deflate import blocks
+
 
 def segment(marker: int, content: bytes) -> bytes:
     """Return a segment of a JPEG."""
@@ -75,11 +77,12 @@ def png(
     before: bytes = b"",
     after: bytes = b"",
     piece: int = 1 << 20,
+    tables: int = 0,
 ) -> bytes:
     """Return a PNG of zeros; `kind` 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGBA.
 
     filtering: 0 to 4, of every line. before, after: chunks beside the image data.
-    piece: bytes of compressed data in a chunk.
+    piece: bytes of compressed data in a chunk. tables: bytes of blocks without pixels before them.
     """
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
     depth = bits * samples
@@ -100,6 +103,7 @@ def png(
         for _ in range(rows if columns > 0 else 0):
             data += coder.compress(line)
     data += coder.flush()
+    data = data[:2] + blocks(tables) + data[2:]
     head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, int(interlaced))
     palette = chunk(b"PLTE", bytes(range(256)) * 3) if kind == 3 else b""
     pieces = [chunk(b"IDAT", data[at : at + piece]) for at in range(0, len(data), piece)]

@@ -3,11 +3,11 @@
 import io
 import random
 import struct
-import zlib
 
 from PIL import Image
 
 from tests.kit import lossless, structures
+from tests.kit.deflate import empty_blocks
 from tests.kit.fuzz.draws import ORIENTATION, Drawn, draw_exif, draw_size, log_uniform
 from tests.kit.heif_structures import box, full, heif_grid
 
@@ -29,7 +29,8 @@ def tiff(rng: random.Random) -> Drawn:
     coding = rng.choice((1, 5, 7, 8, 32773, 2, 3, 4, 34925, 50000))
     samples = rng.choice((1, 1, 3, 4))
     plain = bytes(min(width * rows * samples, 4_000_000))
-    coded = {8: zlib.compress(plain), 32773: b"\x81\0" * (len(plain) // 128), 1: plain}
+    tables = log_uniform(rng, 1, 19_000_000 // count) * (rng.random() < 0.3)
+    coded = {8: empty_blocks(tables, plain), 32773: b"\x81\0" * (len(plain) // 128), 1: plain}
     if coding == 7:
         refinements = log_uniform(rng, 1, 1_000) * (rng.random() < 0.5)
         coded[7] = structures.jpeg(width, rows, components=min(3, samples), refinements=refinements)

@@ -5,6 +5,7 @@ import struct
 import zlib
 
 from tests.kit import structures
+from tests.kit.deflate import empty_blocks
 from tests.kit.fuzz.draws import Drawn, draw_exif, draw_size, log_uniform
 
 
@@ -37,7 +38,9 @@ def png(rng: random.Random) -> Drawn:
     width, height = draw_size(rng)
     kind = rng.choice((0, 2, 3, 4, 6))
     depths = {0: (1, 2, 4, 8, 16), 3: (1, 2, 4, 8)}.get(kind, (8, 16))
-    text = zlib.compress(bytes(log_uniform(rng, 1, 3_000_000)))
+    plain = bytes(log_uniform(rng, 1, 3_000_000))
+    slow = log_uniform(rng, 1, 20_000_000) * (rng.random() < 0.2)
+    text = empty_blocks(slow, plain) if slow else zlib.compress(plain)
     chunks = {
         "tEXt": b"a\0b",
         "zTXt": b"a\0\0" + text,
@@ -53,12 +56,14 @@ def png(rng: random.Random) -> Drawn:
     name = rng.choice(list(chunks))
     count = min(log_uniform(rng, 1, 200_000), 10_000_000 // (12 + len(chunks[name])))
     some = structures.chunk(name.encode(), chunks[name]) * count
+    piece = log_uniform(rng, 1, 1 << 20)
     options = {
         "bits": rng.choice(depths),
         "kind": kind,
         "interlaced": rng.random() < 0.3,
         "filtering": rng.randrange(5),
-        "piece": log_uniform(rng, 1, 1 << 20),
+        "piece": piece,
+        "tables": log_uniform(rng, 1, min(20_000_000, 50_000 * piece)) * (rng.random() < 0.3),
     }
     after = rng.random() < 0.3
     data = structures.png(width, height, **options, **{"after" if after else "before": some})

@@ -56,7 +56,9 @@ LARGEST: dict[str, Callable[[], bytes]] = {
     "tiff-one-strip": lambda: structures.tiff(
         7000, 7000, [zlib.compress(bytes(49_000_000), 1)], rows=7000, tags={259: (8,)}
     ),
-    "tiff-turned": lambda: flat("RGB", 5000, 4000, "TIFF", compression="zstd", tiffinfo={274: 6}),
+    "tiff-turned": lambda: flat(
+        "RGB", 5000, 4000, "TIFF", compression="tiff_lzw", tiffinfo={274: 6}
+    ),
 }
 
 

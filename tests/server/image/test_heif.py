@@ -81,8 +81,22 @@ def test_what_is_not_as_it_should_be_is_refused(file: bytes, reason: str) -> Non
 
 def test_tiles_cannot_have_alpha_that_is_not_counted() -> None:
     alpha = box(b"auxl", struct.pack(">HHH", 2, 1, 1))
-    with pytest.raises(ImageError, match="tiles have transparency of their own"):
+    with pytest.raises(ImageError, match="have transparency of their own"):
         read_boxes(heif_grid(2, 2, references=alpha), alpha=False)
+
+
+@pytest.mark.parametrize("owner", [0, 3])  # the picture itself, whose alpha is item 3
+def test_alpha_cannot_have_alpha(owner: int) -> None:
+    alpha = box(b"auxl", struct.pack(">HHH", 3, 1, 0))
+    assert read_boxes(heif_grid(1, 3, refs=[1], references=alpha), alpha=True).pixels == 2 * TILE**2
+    more = box(b"auxl", struct.pack(">HHH", 2, 1, owner))
+    file = heif_grid(1, 3, refs=[1], references=alpha + more)
+    if owner:
+        with pytest.raises(ImageError, match="have transparency of their own"):
+            read_boxes(file, alpha=True)
+    else:
+        assert read_boxes(file, alpha=True).pixels == 3 * TILE**2
+    assert read_boxes(file, alpha=False).pixels == TILE**2
 
 
 def test_references_are_counted_in_all() -> None:
