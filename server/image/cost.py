@@ -1,5 +1,6 @@
 """What decoding an opened image will cost, told by its header."""
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -103,17 +104,19 @@ def _other(source: ImageFile, data: bytes) -> Cost:
     rate = limits.RATES.get(kind) or limits.RATES[form]
     nanoseconds = rate.nanoseconds * pixels + rate.each_byte * len(data)
     if form == "PNG":
-        nanoseconds = _deflated(nanoseconds, len(data), [image_data(data)])
+        nanoseconds = _deflated(nanoseconds, data, len(data), [image_data(data)])
     return Cost(kind=kind, bytes=rate.bytes * pixels + copies, nanoseconds=nanoseconds)
 
 
-def _deflated(nanoseconds: float, coded: int, streams: Iterable[Iterable[memoryview]]) -> float:
+def _deflated(
+    nanoseconds: float, data: bytes, coded: int, streams: Iterable[Iterable[memoryview]]
+) -> float:
     """Return the nanoseconds of a picture coded by deflate; look at it where that may matter."""
     most = limits.MAX_NANOSECONDS
     tables = limits.DEFLATE_TABLES * coded if coded > ENOUGH else 0
     if nanoseconds > most or nanoseconds + tables <= most:
         return nanoseconds
-    if is_slow(streams):
+    if is_slow(streams, seed=zlib.crc32(data)):
         raise ImageTooLarge("its compressed data is made to take long; save it again")
     return nanoseconds + limits.DEFLATE * coded
 
@@ -176,7 +179,7 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
         + limits.JPEG_SCAN * scans * 3 * across * down / 64
     )
     if coding in DEFLATES:
-        nanoseconds = _deflated(nanoseconds, coded, ([piece] for piece in pieces))
+        nanoseconds = _deflated(nanoseconds, data, coded, ([piece] for piece in pieces))
     return Cost(
         kind=f"TIFF {mode}{what}",
         bytes=(samples + kept) * across * down + turned + len(data),
