@@ -61,6 +61,9 @@ def pixel_model(
     return helper.make_model(graph, opset_imports=opset, ir_version=10)
 
 
+PROBABILITIES = pixel_model(last="LpNormalization", p=1)  # pixels that could be probabilities
+
+
 def write_pixel_artefact(
     path: Path,
     model: onnx.ModelProto | None = None,

@@ -5,7 +5,7 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +39,11 @@ class Stuck:
 
     def close(self) -> None:
         """Let the thread out of its write before its descriptor is somebody else's."""
+        os.set_blocking(self.reading, False)
         while self.output.busy:
-            os.read(self.reading, 2**20)
+            with suppress(BlockingIOError):
+                os.read(self.reading, 2**20)
+            time.sleep(0.001)
         self.output.close()
         os.close(self.reading)
         os.close(self.writing)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.kit.artefact import write_colour_artefact
+from tests.kit.artefact import VALUES, write_pixel_artefact
 from tests.kit.drawing import photograph
 from tests.kit.live import Live, serve
 from tests.kit.sockets import connected
@@ -83,11 +83,12 @@ def test_bodies_have_a_limit_together(model: Path, tmp_path: Path) -> None:
 
 
 def test_who_reads_a_long_answer_steadily_gets_all_of_it(tmp_path: Path) -> None:
-    """It takes three times as long as somebody may read nothing."""
-    names = [letter * 4_000_000 for letter in "abc"]
-    model = write_colour_artefact(tmp_path / "model.onnx", classes=names)
+    """Answers that come to 12 MB take three times as long as somebody may read nothing."""
+    names = [f"{number:255}" for number in range(VALUES)]
+    model = write_pixel_artefact(tmp_path / "model.onnx", classes=names)
     with serve(tmp_path, model, BODY_TIMEOUT="1") as live, connected(live) as client:
-        client.sendall(b"GET /classes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        ask = b"GET /classes HTTP/1.1\r\nHost: a\r\n"
+        client.sendall(63 * (ask + b"\r\n") + ask + b"Connection: close\r\n\r\n")
         received = 0
         while chunk := client.recv(400_000):
             received += len(chunk)

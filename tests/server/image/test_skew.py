@@ -9,7 +9,7 @@ from server.app import create_app
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from server.model.classifier import Classifier
 from server.settings import Settings
-from tests.kit.artefact import SIZE, pixel_model, write_pixel_artefact
+from tests.kit.artefact import PROBABILITIES, SIZE, write_pixel_artefact
 from tests.kit.stage import run_stage
 
 
@@ -33,7 +33,7 @@ def test_a_posted_file_reaches_the_session_as_the_pixels_that_prepare_stored(
     )
     model = write_pixel_artefact(
         tmp_path / "model.onnx",
-        pixel_model(last="LpNormalization", p=1),  # so that they could be probabilities
+        PROBABILITIES,
         resize_mode=ResizeMode(mode),
         resize_filter=ResizeFilter(resampling),
     )

@@ -174,7 +174,10 @@ def test_it_learns_what_an_item_costs_while_all_runners_are_busy() -> None:
         refused = (batcher.submit(13) for _ in range(99))
         await asyncio.gather(*refused, return_exceptions=True)
         assert batcher.close()
-        assert batcher.cost() == learnt  # what is refused at once says nothing of the others
+        # 99 of no cost would leave nothing of it
+        assert batcher.cost() == pytest.approx(
+            learnt, rel=0.1
+        )  # what is refused at once says nothing of the others
 
     asyncio.run(scenario())
 

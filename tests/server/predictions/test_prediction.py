@@ -10,7 +10,7 @@ import pytest
 
 from server.drift.table import read_rows
 from server.predictions.prediction import LONGEST_LINE, Picture, Prediction
-from tests.kit.artefact import VALUES, write_pixel_artefact
+from tests.kit.artefact import PROBABILITIES, VALUES, write_pixel_artefact
 from tests.kit.drawing import photograph
 from tests.kit.live import serve
 
@@ -91,7 +91,7 @@ def test_rows_of_both_versions_are_judged_alike() -> None:
 
 def test_a_server_of_many_classes_with_long_names_logs_and_answers_few(tmp_path: Path) -> None:
     names = [f"{n:03}" + "\x01" * 252 for n in range(VALUES)]
-    model = write_pixel_artefact(tmp_path / "model.onnx", classes=names)
+    model = write_pixel_artefact(tmp_path / "model.onnx", PROBABILITIES, classes=names)
     with serve(tmp_path, model, LOG_TOP="15") as live:
 
         def ask(query: str) -> dict[str, object]:

@@ -12,7 +12,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-from tests.kit.artefact import COLOURS, coloured, write_colour_artefact, write_pixel_artefact
+from tests.kit.artefact import (
+    COLOURS,
+    PROBABILITIES,
+    coloured,
+    write_colour_artefact,
+    write_pixel_artefact,
+)
 from tests.kit.browser import browser
 from tests.kit.drawing import encoded
 from tests.kit.live import Live, serve
@@ -124,7 +130,7 @@ def test_ten_files_at_once_get_an_answer_each(visit: Visit, live: Live) -> None:
 
 
 def test_of_many_classes_the_least_probable_are_summed(visit: Visit, tmp_path: Path) -> None:
-    with serve(tmp_path, write_pixel_artefact(tmp_path / "model.onnx")) as many:
+    with serve(tmp_path, write_pixel_artefact(tmp_path / "model.onnx", PROBABILITIES)) as many:
         page = visit(many)
         choose(page, square("red"))
         found = card(page, "red.png")
