@@ -13,7 +13,7 @@ from server.errors import ImageTooLarge, Overloaded
 
 MEGA = 1_000_000
 M_MMAP_THRESHOLD = -3  # of mallopt(3)
-BLOCK = 4 << 20  # bytes; larger blocks are pictures
+BLOCK = 8 << 20  # bytes; larger blocks are pictures, smaller ones bodies too, which come and go
 
 
 def give_back_pictures() -> None:
