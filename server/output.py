@@ -60,6 +60,11 @@ class Output:
         """Whether a write is under way."""
         return self._begun is not None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, and no write is under way."""
+        return not self._pieces
+
     def state(self) -> dict[str, object]:
         """Return failures and problem, for `/health`."""
         problem = self.problem
@@ -90,6 +95,18 @@ class Output:
                 self._lose(piece, STUCK)
                 self._patience = SHORT_PATIENCE
             return piece.over.result()
+
+    def write_here(self, write: Callable[[], object], *, lines: int) -> bool:
+        """Write in the calling thread what cannot get stuck; return whether it is written."""
+        problem = None
+        try:
+            write()
+        except OSError as error:
+            problem = error.strerror or repr(error)
+        with self._changed:
+            self.failures += lines if problem else 0
+            self._problem = problem
+        return problem is None
 
     def close(self) -> None:
         """Write what waits, in a bounded time, and end the thread; the next line starts another."""

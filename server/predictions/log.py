@@ -8,6 +8,7 @@ of a file is torn, and nobody was answered by it. (Against a loss of power only 
 import logging
 import os
 import socket
+import stat
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,6 +42,7 @@ class PredictionLog:
         self._file: _DayFile | None = None  # opened by the first row
         self._reported: str | None = None
         self._reporting = Lock()
+        self._turn = Lock()  # of whoever writes
 
     @property
     def failures(self) -> int:
@@ -57,10 +59,13 @@ class PredictionLog:
         if self.target == OFF or not predictions:
             return 0
         rows = b"".join(one.line(top=self.top) for one in predictions)
-        write = partial(self._write, rows, predictions[0].time)
-        written = self._output.write(write, lines=len(predictions), size=len(rows))
+        count, time = len(predictions), predictions[0].time
+        written = self._write_here(rows, time, count)
+        if written is None:
+            write = partial(self._write, rows, time)
+            written = self._output.write(write, lines=count, size=len(rows))
         self._report(self.problem)
-        return 0 if written else len(predictions)
+        return 0 if written else count
 
     def state(self) -> dict[str, object]:
         """Return the kind of target, failures and problem, for `/health`."""
@@ -72,6 +77,20 @@ class PredictionLog:
         self._output.close()
         if not self._output.busy:
             self._close()
+
+    def _write_here(self, rows: bytes, now: datetime, count: int) -> bool | None:
+        """Write to an open regular file, which no reader holds up; return whether it is written.
+
+        None where it is no such file, or somebody else is at it: then a thread has to write.
+        """
+        if not (self._file and self._file.regular and self._output.idle):
+            return None
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            return self._output.write_here(partial(self._append, rows, now), lines=count)
+        finally:
+            self._turn.release()
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -88,6 +107,10 @@ class PredictionLog:
             logger.info("prediction log: written again")
 
     def _write(self, rows: bytes, now: datetime) -> None:
+        with self._turn:
+            self._append(rows, now)
+
+    def _append(self, rows: bytes, now: datetime) -> None:
         if self.target == STDOUT:
             self._stdout.write(rows)
             return
@@ -106,6 +129,7 @@ class _DayFile(Lines):
         self.path = path
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         size = os.fstat(descriptor).st_size
+        self.regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         super().__init__(descriptor, torn=size > 0 and os.pread(descriptor, 1, size - 1) != b"\n")
 
     def is_still(self, name: str) -> bool:
