@@ -74,12 +74,13 @@ class Connection(HttpToolsProtocol):
                 return
             if self._answering():
                 break
+            known = self._framing.length > 0  # one piece, however long
             most = TURN if self._awaited == "body" else MAX_HEAD + 1 - self._head
             piece = self._framing.take(most)
             if not piece:
                 self.flow.hold(held=False)
                 return
-            left -= len(piece) + COST
+            left -= COST if known else len(piece) + COST
             self._unset_keepalive_if_required()
             if self._timer is None:
                 self._set_timer(self.settings.header_timeout)
