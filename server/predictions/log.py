@@ -79,16 +79,18 @@ class PredictionLog:
             self._close()
 
     def _write_here(self, rows: bytes, now: datetime, count: int) -> bool | None:
-        """Write to an open regular file, which no reader holds up; return whether it is written.
+        """Write to the open file of the day; return whether it is written.
 
-        None where it is no such file, or somebody else is at it: then a thread has to write.
+        None where it is not open yet or no regular file, or somebody else is at it: then the
+        output's thread has to write. A file system that hangs so holds up one caller alone.
         """
-        if not (self._file and self._file.regular and self._output.idle):
-            return None
         if not self._turn.acquire(blocking=False):
             return None
         try:
-            return self._output.write_here(partial(self._append, rows, now), lines=count)
+            file = self._file
+            if not (file and file.regular and self._output.idle and file.is_still(_name(now))):
+                return None
+            return self._output.write_here(partial(file.write, rows), lines=count)
         finally:
             self._turn.release()
 
@@ -107,18 +109,19 @@ class PredictionLog:
             logger.info("prediction log: written again")
 
     def _write(self, rows: bytes, now: datetime) -> None:
-        with self._turn:
-            self._append(rows, now)
-
-    def _append(self, rows: bytes, now: datetime) -> None:
         if self.target == STDOUT:
             self._stdout.write(rows)
             return
-        name = f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
-        if self._file is None or not self._file.is_still(name):
-            self._close()
-            self._file = _DayFile(Path(self.target) / name)
-        self._file.write(rows)
+        name = _name(now)
+        with self._turn:
+            if self._file is None or not self._file.is_still(name):
+                self._close()
+                self._file = _DayFile(Path(self.target) / name)
+            self._file.write(rows)
+
+
+def _name(now: datetime) -> str:
+    return f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
 
 
 class _DayFile(Lines):
@@ -128,8 +131,9 @@ class _DayFile(Lines):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-        size = os.fstat(descriptor).st_size
-        self.regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        about = os.fstat(descriptor)
+        self.regular = stat.S_ISREG(about.st_mode)
+        size = about.st_size
         super().__init__(descriptor, torn=size > 0 and os.pread(descriptor, 1, size - 1) != b"\n")
 
     def is_still(self, name: str) -> bool:

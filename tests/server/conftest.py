@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from server.model.classifier import Classifier
 from tests.kit.live import Live, serve
 
 
@@ -14,3 +15,9 @@ def live(
     settings = getattr(request.module, "SETTINGS", {})
     with serve(tmp_path_factory.mktemp("live"), model, **settings) as live:
         yield live
+
+
+@pytest.fixture
+def own(model: Path) -> Classifier:
+    """A classifier that a test may break."""
+    return Classifier(model)

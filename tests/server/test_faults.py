@@ -2,42 +2,22 @@
 
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx2
 import pytest
 from PIL import Image
-from starlette.testclient import TestClient
 
-from server.app import create_app
 from server.model.classifier import Classifier
-from server.settings import Settings
 from tests.kit.artefact import SIZE, pixel_model, write_pixel_artefact
 from tests.kit.drawing import draw, encoded
+from tests.kit.in_process import GOLDEN, QUIET, serving
 from tests.kit.live import serve
 
-QUIET = Settings(prediction_log="off")
-
-
-GOLDEN = encoded(draw("disc", 1))
 BLACK = encoded(Image.new("RGB", (SIZE, SIZE)))
 LARGE = encoded(Image.linear_gradient("L").resize((6000, 5000)))
-
-
-@contextmanager
-def serving(classifier: Classifier, settings: Settings = QUIET) -> Iterator[TestClient]:
-    with TestClient(create_app(classifier, settings)) as client:
-        yield client
-
-
-@pytest.fixture
-def own(model: Path) -> Classifier:
-    """A classifier that a test may break."""
-    return Classifier(model)
 
 
 def test_a_device_that_is_lost_keeps_the_server_out_until_it_works_again(own: Classifier) -> None:

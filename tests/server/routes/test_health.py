@@ -1,34 +1,15 @@
 """Ready is who answers the golden image as the artefact promises."""
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
-from server.app import create_app
 from server.model.classifier import Classifier
 from server.settings import DECODING, Settings
 from tests.kit.artefact import write_pixel_artefact
-from tests.kit.drawing import draw, encoded
-
-QUIET = Settings(prediction_log="off")
-GOLDEN = encoded(draw("disc", 1))
-
-
-@contextmanager
-def serving(classifier: Classifier, settings: Settings = QUIET) -> Iterator[TestClient]:
-    with TestClient(create_app(classifier, settings)) as client:
-        yield client
-
-
-@pytest.fixture
-def own(model: Path) -> Classifier:
-    """A classifier that a test may break."""
-    return Classifier(model)
+from tests.kit.in_process import GOLDEN, QUIET, serving
 
 
 def test_a_network_that_answers_otherwise_than_promised_gets_no_traffic(own: Classifier) -> None:
