@@ -47,7 +47,7 @@ def main(
     from server.image.resize import Resizer
     from stages.data.dataset import Card, Dataset, data_hash
     from stages.sources.reading import read_all
-    from stages.splits.assign import assign
+    from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
     from stages.splits.contact_sheet import contact_sheet
     from stages.splits.duplicates import drop_exact, group_near, write_conflicts
@@ -55,12 +55,14 @@ def main(
 
     files = find(source, group_by=group_by)
     images = [file for file in files if not file.reason]
+    refuse_unlearnable(images)
     with whole(prepared) as folder:
         folder.mkdir()
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
-        candidates = Candidates(images, read_all(images, folder, resizer), folder)
+        candidates = Candidates(images, read_all(images, folder, resizer, stage="prepare"), folder)
         candidates.refuse_unreadable(on_bad_image)
         pairs = drop_exact(candidates)
+        candidates.refuse_lost()
         pairs += group_near(candidates, distance=near_distance, correlation=near_correlation)
         fractions = {"test": test_fraction, "val": validation_fraction}
         leaked = assign(candidates.used, fractions, on_leak=on_leak, seed=seed)

@@ -29,7 +29,9 @@ def as_split(
     classes = classifier.metadata.classes
     files = _labelled(source, classes) if labelled else _unlabelled(source)
     with TemporaryDirectory() as name:
-        samples = read_all(files, Path(name), classifier.resizer)
+        samples = read_all(
+            files, Path(name), classifier.resizer, stage="evaluate" if labelled else "drift"
+        )
         readable = used_samples(samples)
         if not len(readable):
             problem = samples["status"][0].as_py().removeprefix(f"{UNREADABLE}: ")
@@ -41,7 +43,7 @@ def as_split(
 
 
 def _labelled(source: Path, classes: list[str]) -> list[SourceFile]:
-    files = find(source, group_by=GroupBy.MANIFEST, option="--data")
+    files = find(source, group_by=GroupBy.MANIFEST, option="--data", stage="evaluate")
     files = [file for file in files if not file.reason]
     if test := [file for file in files if file.split == "test"]:
         files = test

@@ -33,18 +33,23 @@ class GroupBy(StrEnum):
 
 
 def find(
-    source: Path, *, group_by: GroupBy = GroupBy.NONE, option: str = "prepare.source"
+    source: Path,
+    *,
+    group_by: GroupBy = GroupBy.NONE,
+    option: str = "prepare.source",
+    stage: str = "prepare",
 ) -> list[SourceFile]:
     """List every file of `source` in the order of their paths, or raise `UserError`.
 
     option: what the user named the source by, for complaints.
+    stage: who says what is there.
     """
     check_path(str(source))
     manifest = next((source / name for name in MANIFESTS if (source / name).is_file()), None)
     if manifest:
         files = list(_listed(source, manifest))
     elif source.is_dir():
-        files = list(_in_class_folders(source))
+        files = list(_in_class_folders(source, stage))
     elif source.suffix in {".yaml", ".yml"} and source.is_file():
         files = packaged(source)
     else:
@@ -88,7 +93,7 @@ def _class_folders(folder: Path) -> list[Path]:
     return [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and visible(entry.name)]
 
 
-def _in_class_folders(source: Path) -> Iterator[SourceFile]:
+def _in_class_folders(source: Path, stage: str) -> Iterator[SourceFile]:
     """List class folders, below folders of splits where there is a train with folders in it."""
     splits = {
         folder.name: SPLIT_NAMES[folder.name.lower()]
@@ -97,7 +102,7 @@ def _in_class_folders(source: Path) -> Iterator[SourceFile]:
     }
     if "train" in splits.values():
         names = ", ".join(sorted(splits))
-        print(f"prepare: {printable(str(source))} is already split: {names}", flush=True)
+        print(f"{stage}: {printable(str(source))} is already split: {names}", flush=True)
     else:
         splits = {}
     tops = [source / name for name in splits] or [source]

@@ -31,9 +31,12 @@ OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEAT
 FACTS = pa.schema([SCHEMA.field(name) for name in ("status", *OF_PIXELS)])
 
 
-def read_all(files: Sequence[SourceFile], folder: Path, resizer: Resizer) -> pa.Table:
+def read_all(
+    files: Sequence[SourceFile], folder: Path, resizer: Resizer, *, stage: str
+) -> pa.Table:
     """Store each readable image in shards of `folder`; return the samples table, a row a file.
 
+    stage: whose progress is shown.
     `status` says of the others why they are `unreadable`; what only pixels can tell is null then.
     """
     shards = Shards(folder, len(files), resizer.size)
@@ -54,7 +57,7 @@ def read_all(files: Sequence[SourceFile], folder: Path, resizer: Resizer) -> pa.
             for future in waiting:
                 yield future.result()
 
-        shown = track(chunks(), what="prepare", total=len(files), unit="images", size=len)
+        shown = track(chunks(), what=stage, total=len(files), unit="images", size=len)
         facts = pa.concat_tables([FACTS.empty_table(), *shown])
     shard, index = np.divmod(np.arange(len(files)), shards.capacity)
     columns = {name: facts[name] for name in FACTS.names} | {"shard": shard, "index": index}

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from server.errors import UserError
 from stages.data.dataset import SPLITS
+from stages.sources.source_file import SourceFile
 from stages.splits.candidates import Candidate
 from stages.splits.exclusion import OnLeak
 
@@ -32,6 +33,21 @@ def assign(
             candidate.leave_out("leak", later)
     check_counts(candidates)
     return len(leaked)
+
+
+def refuse_unlearnable(files: Sequence[SourceFile]) -> None:
+    """Raise `UserError` for a class that the source has in val or test, and not in train."""
+    splits: dict[str, Counter[str]] = defaultdict(Counter)
+    for file in files:
+        splits[file.label][file.split or "train"] += 1
+    lost = {label: counts for label, counts in sorted(splits.items()) if not counts["train"]}
+    for label, counts in lost.items():
+        counted = " and ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
+        more = f" ({len(lost) - 1:,} more classes are like this)" if len(lost) > 1 else ""
+        raise UserError(
+            f"class {label}: {counted}, none in train, so nothing can learn it{more}; add some to "
+            "train, or remove the class"
+        )
 
 
 def draw_splits(candidates: Sequence[Candidate], fractions: dict[str, float], *, seed: int) -> None:

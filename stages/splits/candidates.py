@@ -1,5 +1,6 @@
 """Candidates: files on their way to samples, used or left out with a reason."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,19 @@ class Candidates:
         usable = {row.source.label for row in self.used}
         for lost in sorted({row.source.label for row in bad} - usable):
             raise UserError(f"class {lost}: none of its files is a usable image; remove the class")
+
+    def refuse_lost(self) -> None:
+        """Raise `UserError` for a class of which nothing is left."""
+        usable = {row.source.label for row in self.used}
+        for lost in sorted({row.source.label for row in self.rows} - usable):
+            rows = [row for row in self.rows if row.source.label == lost]
+            reasons = Counter(row.status.partition(":")[0] for row in rows)
+            counted = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+            raise UserError(
+                f"class {lost}: none of its {len(rows):,} files is left ({counted}), such as "
+                f"{rows[0].source.path}, {rows[0].status}; keep each picture under one label, or "
+                "remove the class"
+            )
 
     def samples_table(self, others: Sequence[SourceFile]) -> pa.Table:
         """Return the samples table: a row a file, those that were no candidates among them."""

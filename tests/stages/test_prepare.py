@@ -154,6 +154,21 @@ def test_a_picture_under_two_labels_is_dropped_from_all_and_named(
     assert "disc/twin.png" in Path("metrics/conflicts.csv").read_text()
 
 
+@pytest.mark.parametrize("fewer", [(), ("disc",), ("frame", "disc")])
+def test_a_class_of_which_nothing_is_left_is_one_line(
+    source: Path, elsewhere: Path, fewer: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All pictures are under two labels, or all of one class; no image remains at all at first."""
+    for kind in ("disc", "frame", "stripes"):
+        if kind not in fewer:
+            shutil.copytree(source / kind, source / f"other {kind}")
+    assert prepare(source) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "none of its 24 files is left (label conflict 24), such as" in complaint
+    assert not Path("data/prepared").exists()
+
+
 def test_near_duplicates_are_in_one_split_and_suspected_labels_are_listed(
     source: Path, elsewhere: Path
 ) -> None:
@@ -211,6 +226,16 @@ def test_leaks_can_stop(
         "Train/disc/leak.png is in train and shows the same as test/disc/disc-001.png" in complaint
     )
     assert not Path("data/prepared").exists()
+
+
+def test_a_class_that_is_not_in_train_is_named_before_anything_is_read(
+    already_split: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(already_split / "Train/disc")
+    (already_split / "test/disc/torn.png").write_text("no image")
+    assert prepare(already_split) == 2
+    said = "error: class disc: 4 in val and 6 in test, none in train, so nothing can learn it; "
+    assert said in capsys.readouterr().err
 
 
 def test_given_groups_are_in_one_split(source: Path, elsewhere: Path) -> None:

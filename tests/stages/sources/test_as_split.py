@@ -45,7 +45,7 @@ def test_a_folder_is_judged_and_nothing_but_its_results_is_written(
 
 
 def test_a_test_split_is_taken_where_there_is_one_and_groups_of_a_manifest(
-    classifier: Classifier, tmp_path: Path
+    classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw_folder(tmp_path / "split/train", per_class=4)
     draw_folder(tmp_path / "split/test", per_class=2)
@@ -53,6 +53,9 @@ def test_a_test_split_is_taken_where_there_is_one_and_groups_of_a_manifest(
         assert (len(split), unreadable) == (6, 0)
         folder = split.folder
     assert not folder.exists()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"evaluate: {tmp_path / 'split'} is already split: test, train"
+    assert not [line for line in said if line.startswith("prepare")]
     draw_folder(tmp_path / "listed", per_class=2)
     lines = [f"{kind}/{kind}-000.jpg,{kind},car-{kind}" for kind in ("disc", "frame")]
     (tmp_path / "listed/labels.csv").write_text("\n".join(["image,label,group", *lines]))

@@ -4,7 +4,7 @@ import pytest
 
 from server.errors import UserError
 from stages.sources.source_file import SourceFile
-from stages.splits.assign import assign, check_counts, draw_splits, leaks
+from stages.splits.assign import assign, check_counts, draw_splits, leaks, refuse_unlearnable
 from stages.splits.candidates import Candidate
 from stages.splits.exclusion import OnLeak
 
@@ -147,3 +147,28 @@ def test_what_leaks_is_dropped_kept_or_an_error(on_leak: OnLeak) -> None:
 def test_fractions_that_leave_a_split_empty_are_refused(validation: float, test: float) -> None:
     with pytest.raises(UserError, match=r"prepare\.validation_fraction"):
         split(MANY, validation=validation, test=test)
+
+
+def files(**splits: str) -> list[SourceFile]:
+    return [
+        SourceFile(file=f"{label}/{split}", path=f"{label}/{split}", label=label, split=split)
+        for label, given in splits.items()
+        for split in given.split(",")
+    ]
+
+
+def test_what_is_in_train_or_in_no_split_can_be_learned() -> None:
+    refuse_unlearnable(files(a="train,test", b="train", c=",test", d=""))
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ({"a": "train,test", "b": "test"}, "class b: 1 in test, none in train, so nothing can"),
+        ({"a": "train", "b": "test,val,test"}, "class b: 1 in val and 2 in test, none in train"),
+        ({"b": "test", "a": "val", "c": "train"}, r"class a: 1 in val, .*\(1 more classes are"),
+    ],
+)
+def test_a_class_that_is_in_val_or_test_alone_says_so(splits: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        refuse_unlearnable(files(**splits))
