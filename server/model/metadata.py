@@ -39,7 +39,7 @@ class Metadata:
     def to_properties(self) -> dict[str, str]:
         """Return each field as a string, JSON but for plain strings."""
         return {
-            name: str(value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            name: str(value) if isinstance(value, str) else _json(value)
             for name, value in vars(self).items()
         }
 
@@ -61,12 +61,23 @@ class Metadata:
         return cls(**values)
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and infinities, which Python's JSON knows and JSON does not."""
+    raise ValueError(constant)
+
+
 def _read(properties: dict[str, str], name: str, kind: Any) -> Any:
     """Return a field as its type, or raise `ModelError`."""
     if name not in properties:
         raise ModelError(f"metadata '{name}' is missing; {CURE}")
     try:
-        return (kind if kind in STRINGS else json.loads)(properties[name])
+        if kind in STRINGS:
+            return kind(properties[name])
+        return json.loads(properties[name], parse_constant=_refuse)
     except (ValueError, RecursionError):
         words = CHECKS[name][1] if name in CHECKS else f"one of {', '.join(kind)}"
         raise _error(properties, name, words) from None

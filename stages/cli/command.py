@@ -5,6 +5,7 @@ signature of a stage is the schema of its parameters.
 """
 
 import errno
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,13 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
 
 
 def parameters(options: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a stage's `locals()` that are parameters, so not paths, in JSON's types."""
+    """Return those of a stage's `locals()` that are parameters, so not paths, in JSON's types.
+
+    Raise `UserError` for infinity and NaN, which JSON has not, nor any parameter a use for.
+    """
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: must be a finite number")
     return {name: value for name, value in options.items() if not isinstance(value, Path)}
 
 

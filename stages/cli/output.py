@@ -9,9 +9,13 @@ from server.errors import UserError
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` so that equal values give equal bytes and a diff reads well."""
+    """Write `value` so that equal values give equal bytes and a diff reads well.
+
+    NaN and infinity are no JSON: `ValueError` where one is in it, and nothing is written.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with whole(path) as draft:
-        draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_json(path: Path, *, stage: str) -> Any:

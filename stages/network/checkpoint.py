@@ -7,9 +7,10 @@ from typing import Any, Self
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from server.errors import UserError
 from stages.cli.output import read_json, write_json
 from stages.network.network import Network, create
-from stages.network.pretrained import Weights
+from stages.network.pretrained import Weights, not_finite
 
 WEIGHTS = "weights.safetensors"
 CARD = "checkpoint.json"
@@ -38,7 +39,10 @@ class Checkpoint:
         return cls(**read_json(folder / CARD, stage="train"))
 
     def network(self, folder: Path) -> Network:
-        """Return the trained network, ready for inference."""
+        """Return the trained network, ready for inference, or raise `UserError`."""
         network = create(self.architecture, classes=len(self.classes), weights=Weights.NONE)
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        state = load_file(folder / WEIGHTS)
+        if broken := not_finite(state):
+            raise UserError(f"{folder / WEIGHTS}: no finite numbers ({broken}); train again")
+        network.load_state_dict(state)
         return network.eval()

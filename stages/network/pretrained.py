@@ -113,6 +113,12 @@ def fill(body: Any, state: dict[str, Tensor], source: str) -> None:
     body.load_state_dict(kept, strict=False)
 
 
+def not_finite(state: dict[str, Tensor]) -> str:
+    """Return which tensors hold NaN or infinity, in words; "" where none does."""
+    names = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+    return f"{names[0]}, {len(names):,} of {len(state):,} tensors" if names else ""
+
+
 def ask_hub_once() -> None:
     """Where the hub does not answer, look in its cache alone; its client would retry a minute."""
     from huggingface_hub import constants, get_session

@@ -38,7 +38,8 @@ def build_learner(
     optimizer = recipe.make_optimizer(
         network, o.optimizer, lr=o.lr, weight_decay=o.weight_decay, layer_decay=o.layer_decay
     )
-    steps = math.ceil(len(processes.batch_bounds(len(train), o.batch_size)) / o.accumulate)
+    bounds = processes.batch_bounds(len(train), o.batch_size, least=processes.least_to_learn)
+    steps = math.ceil(len(bounds) / o.accumulate)
     return Learner(
         network=network,
         optimizer=optimizer,

@@ -84,23 +84,41 @@ class ProcessGroup:
         """Whether this is rank 0, which alone writes."""
         return self.rank == 0
 
+    @property
+    def batch_norm_is_synchronised(self) -> bool:
+        """Whether batch norms see the batch of all processes; torch has it for CUDA alone."""
+        return self.world_size > 1 and self.device.type == "cuda"
+
     def describe(self) -> str:
         """Return the number of processes, if there are several, and the device, for people."""
         several = f"{self.world_size} processes on " if self.world_size > 1 else ""
         return several + describe(self.device)
 
-    def batch_bounds(self, images: int, batch: int) -> list[tuple[int, int]]:
+    @property
+    def least_to_learn(self) -> int:
+        """The fewest images that a process learns from at once.
+
+        A batch norm whose maps have become single pixels has nothing to compare one image with,
+        unless it sees those of the other processes.
+        """
+        return 1 if self.batch_norm_is_synchronised else 2
+
+    def batch_bounds(self, images: int, batch: int, *, least: int = 1) -> list[tuple[int, int]]:
         """Return where each global batch of an epoch starts and ends, or raise `UserError`.
 
-        A last batch with fewer images than there are processes joins the one before.
+        A last batch with fewer than `least` images for each process joins the one before.
         """
-        if min(images, batch) < self.world_size:
+        needed = least * self.world_size
+        if images < needed and self.world_size == 1:
+            raise UserError(f"train: {images:,} image to learn from, it needs {needed}; add some")
+        if min(images, batch) < needed:
+            each = "an image" if least == 1 else f"{least} images"
             raise UserError(
-                f"train: {self.world_size} processes need an image each of {images:,} and of a "
+                f"train: {self.world_size} processes need {each} each of {images:,} and of a "
                 f"batch of {batch:,}; raise train.batch_size, or lower --nproc-per-node"
             )
         starts = list(range(0, images, batch))
-        if images - starts[-1] < self.world_size:
+        if images - starts[-1] < needed:
             del starts[-1]
         return list(zip(starts, [*starts[1:], images], strict=True))
 
@@ -116,9 +134,8 @@ class ProcessGroup:
         return DistributedDataParallel(network, device_ids=gpu)
 
     def sync_batch_norm(self, body: Any) -> Any:
-        """Let batch norms of timm see the batch of all processes; torch has it for CUDA alone."""
-        several = self.world_size > 1 and self.device.type == "cuda"
-        return convert_sync_batchnorm(body) if several else body
+        """Return timm's network with batch norms that see the batch of all processes."""
+        return convert_sync_batchnorm(body) if self.batch_norm_is_synchronised else body
 
     def no_sync(self, network: Any, *, last: bool) -> AbstractContextManager[None]:
         """Return a context that sends no gradients, unless this batch is the `last` of its step."""

@@ -54,14 +54,16 @@ def run_epoch(
     start = time.monotonic()
     seeds.start(number)
     order = draw_order(train.labels, balance, seeds.order)
-    processes = learner.processes
-    total = len(processes.batch_bounds(len(order), batch_size))
-    stream = batches(train, order, batch_size, processes)
+    processes, least = learner.processes, learner.processes.least_to_learn
+    total = len(processes.batch_bounds(len(order), batch_size, least=least))
+    stream = batches(train, order, batch_size, processes, least=least)
     scores = learner.learn(track(stream, what=f"epoch {number}", total=total, unit="batches"))
     return Epoch(
         number=number,
-        train=scores.score(),
-        validation=validate(learner.result, validation, processes),
+        train=scores.score(f"of epoch {number}"),
+        validation=validate(
+            learner.result, validation, processes, what=f"on validation after epoch {number}"
+        ),
         learning_rate=max(group["lr"] for group in learner.optimizer.param_groups),
         gradient_norm=scores.gradient_norm(),
         seconds=time.monotonic() - start,
@@ -70,16 +72,23 @@ def run_epoch(
 
 
 def batches(
-    split: Split, order: npt.NDArray[np.int64], size: int, processes: ProcessGroup
+    split: Split,
+    order: npt.NDArray[np.int64],
+    size: int,
+    processes: ProcessGroup,
+    *,
+    least: int = 1,
 ) -> Iterator[Batch]:
     """Yield this process's part of each `size` images of `split` in `order`.
 
-    While one batch is used the next is read.
+    least: images of a batch for each process, below which the last joins the one before. While one
+    batch is used the next is read.
     """
     device = processes.device
+    bounds = processes.batch_bounds(len(order), size, least=least)
 
-    def read(bounds: tuple[int, int]) -> Batch:
-        start, end = bounds
+    def read(bound: tuple[int, int]) -> Batch:
+        start, end = bound
         chosen = processes.share(order[start:end])
         images = torch.from_numpy(split.images.take(chosen))
         labels = torch.from_numpy(split.labels[chosen])
@@ -87,18 +96,20 @@ def batches(
             images, labels = images.pin_memory(), labels.pin_memory()
         return Batch(images, labels, end - start)
 
-    for images, labels, whole in read_ahead(read, processes.batch_bounds(len(order), size)):
+    for images, labels, whole in read_ahead(read, bounds):
         images_there = images.to(device, non_blocking=True)
         yield Batch(images_there, labels.to(device, non_blocking=True), whole)
 
 
 @torch.inference_mode()
-def validate(network: Network, split: Split, processes: ProcessGroup) -> Score:
-    """Score the images of `split` as they are, without augmentation."""
+def validate(
+    network: Network, split: Split, processes: ProcessGroup, *, what: str = "on validation"
+) -> Score:
+    """Score the images of `split` as they are, without augmentation; `what` is for an error."""
     network.eval()
     scores = RunningScores(processes)
     size = max(VALIDATION_BATCH, processes.world_size)
     for images, labels, _ in batches(split, np.arange(len(split)), size, processes):
         logits = network(network.normalise(images))
         scores.add(logits, labels, cross_entropy(logits, labels))
-    return scores.score()
+    return scores.score(what)

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from math import isnan
+from operator import itemgetter
 
 from torch import Tensor
 
+from server.errors import UserError
+from stages.network.pretrained import not_finite
 from stages.training.epoch import Epoch
 from stages.training.learner import Learner
 from stages.training.resume import ResumeState, load
@@ -26,8 +30,9 @@ class Training:
 
     @property
     def best(self) -> Epoch:
-        """The first epoch with the lowest loss on validation."""
-        return min(self.epochs, key=lambda epoch: epoch.validation.loss)
+        """The first epoch with the lowest loss on validation; one that is NaN is never it."""
+        losses = ((isnan(epoch.validation.loss), epoch.validation.loss) for epoch in self.epochs)
+        return min(zip(losses, self.epochs, strict=True), key=itemgetter(0))[1]
 
     def remaining(self, epochs: int, patience: int) -> Iterator[int]:
         """Yield the numbers of the epochs to come, each when the one before has been added.
@@ -40,12 +45,13 @@ class Training:
             yield number
 
     def add(self, epoch: Epoch) -> None:
-        """Add an epoch that has just ended, and save."""
+        """Add an epoch that has just ended, and save; `UserError` where its weights are broken."""
         learner = self.learner
         self.epochs.append(epoch)
         if self.best is epoch:
             weights = learner.result.state_dict()
             self.best_weights = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+            _check(self.best_weights, epoch.number)
         if self.resume_state:
             state = {
                 "learner": learner.state_dict(),
@@ -67,3 +73,14 @@ class Training:
             self.epochs.append(Epoch(**{**values, **scores}))
         self.best_weights = state["best_weights"]
         return True
+
+
+def _check(weights: dict[str, Tensor], epoch: int) -> None:
+    """Raise `UserError` for weights that are no numbers; a loss need not show them.
+
+    The variance of a batch norm that grew to infinity makes its outputs zero, not NaN.
+    """
+    if broken := not_finite(weights):
+        raise UserError(
+            f"train: after epoch {epoch} weights are no finite numbers ({broken}); lower train.lr"
+        )

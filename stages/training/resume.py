@@ -35,7 +35,9 @@ def states_folder() -> Path:
 
 def key(*facts: Any) -> str:
     """Return a name for a training: the hash of `facts` and of the code that is loaded."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(
+        json.dumps(facts, sort_keys=True, default=str, allow_nan=False).encode()
+    )
     for name in sorted(sys.modules):
         file = getattr(sys.modules[name], "__file__", None)
         if name.split(".")[0] in ("stages", "server", "__main__") and file:

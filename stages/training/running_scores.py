@@ -49,11 +49,13 @@ class RunningScores:
         if step < math.inf:
             raise UserError(f"train: the loss is no number in step {step:.0f}; lower train.lr")
 
-    def score(self) -> Score:
-        """Return the means over all processes."""
+    def score(self, what: str) -> Score:
+        """Return the means over all processes, or raise `UserError` where `what` has no number."""
         images = torch.tensor(float(self.images), device=self.loss.device)
         sums = self.processes.all_reduce(torch.stack([self.correct, self.loss, images]))
         correct, loss, total = sums.tolist()
+        if not math.isfinite(loss):  # in all processes alike, so that none waits for another
+            raise UserError(f"train: the loss {what} is no number; lower train.lr")
         return Score(accuracy=correct / total, loss=loss / total)
 
     def gradient_norm(self) -> float:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from onnx import helper
+from safetensors.torch import load_file, save_file
 
 from server.errors import UserError
 from server.model.classifier import Classifier
@@ -259,6 +261,19 @@ def test_a_network_that_cannot_be_exported_says_so(workspace: Path) -> None:
     graph.network.body.forward_features = lambda inputs: torch.from_numpy(inputs.numpy())
     with pytest.raises(UserError, match="this network cannot be exported"):
         to_onnx(graph, image_size=64)
+
+
+def test_weights_that_are_no_numbers_are_said_before_parity_is_blamed(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = Path(shutil.copytree(CHECKPOINT, tmp_path / "checkpoint"))
+    weights = load_file(checkpoint / "weights.safetensors")
+    weights["body.fc.bias"][0] = torch.nan
+    save_file(weights, checkpoint / "weights.safetensors")
+    assert export(tmp_path, checkpoint=checkpoint) == 2
+    said = capsys.readouterr().err
+    assert "checkpoint/weights.safetensors: no finite numbers (body.fc.bias, 1 of" in said
+    assert "parity" not in said
 
 
 def test_a_missing_checkpoint_names_the_cure(

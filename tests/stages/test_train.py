@@ -91,6 +91,13 @@ def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
         ({"freeze": 6}, "train.freeze=6: this network has 6 groups of layers"),
         ({"lr": "fast"}, "--lr"),
         ({"lr": 1e30}, "train: the loss is no number in step 3; lower train.lr"),
+        (
+            {"lr": 1e30, "batch_size": 64, "epochs": 1},  # one step, so no loss after it
+            "train: the loss on validation after epoch 1 is no number; lower train.lr",
+        ),
+        ({"weight_decay": "inf"}, "--weight_decay=inf: must be a finite number"),
+        ({"mixup": "nan"}, "--mixup"),
+        ({"batch_size": 1}, "--batch-size"),
         ({"device": "mps"}, "train.device=mps: torch finds none on this machine"),
         ({"prepared": "nowhere"}, "nowhere/dataset.json: not there; run `dvc repro prepare`"),
     ],
@@ -108,6 +115,18 @@ def test_a_mistake_is_one_line_and_no_checkpoint(
     assert complaint in printed
     assert not (tmp_path / "checkpoint").exists()
     assert not (tmp_path / "train.json").exists()
+
+
+def test_one_image_more_than_whole_batches_is_learned_from(
+    workspace: Path, photographs: Path, tmp_path: Path
+) -> None:
+    prepared = tmp_path / "prepared"
+    places = {"prepared": prepared, "metrics": tmp_path / "prepare.json"}
+    places |= {name: tmp_path / name for name in ("sheet", "conflicts", "plots")}
+    assert run_stage("prepare", source=photographs, image_size=32, **places) == 0
+    images = len(Dataset.open(prepared).split("train"))
+    for batch in (images - 1, (images - 1) // 2):  # the last maps of 32 px are single pixels
+        assert train(tmp_path, prepared=prepared, epochs=1, batch_size=batch) == 0
 
 
 def test_the_page_to_watch_a_run_by_is_there_and_anew(

@@ -58,7 +58,7 @@ WRONG = {
         json.dumps([1.5, -0.5] + [0] * (VALUES - 2)), json.dumps([True] + [False] * (VALUES - 1)),
         json.dumps(["1"] + [0] * (VALUES - 1)), json.dumps([float("nan")] * VALUES),
     ],
-    "parameters": ["[]", '{"train": 1}', "none"],
+    "parameters": ["[]", '{"train": 1}', "none", '{"train": {"lr": NaN}}'],
     "versions": ["[]", '{"torch": 2}', "{"],
     "resize_mode": ["", "stretch"],
     "resize_filter": ["nearest"],

@@ -148,6 +148,27 @@ def test_each_image_is_in_one_part_and_nobody_is_without(
 def test_fewer_images_than_processes_are_refused() -> None:
     with pytest.raises(UserError, match="3 processes need an image each of 36 and of a batch of 2"):
         ProcessGroup(CPU, 0, 3).batch_bounds(36, 2)
+    with pytest.raises(UserError, match="3 processes need 2 images each of 36 and of a batch of 5"):
+        ProcessGroup(CPU, 0, 3).batch_bounds(36, 5, least=2)
+    with pytest.raises(UserError, match="train: 1 image to learn from, it needs 2; add some"):
+        ProcessGroup(CPU).batch_bounds(1, 8, least=2)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "count", "sizes"),
+    [(33, 8, 1, [8, 8, 8, 9]), (34, 8, 1, [8, 8, 8, 8, 2]), (19, 8, 2, [8, 11]), (9, 8, 1, [9])],
+)
+def test_a_last_batch_too_small_to_learn_from_joins_the_one_before(
+    images: int, batch: int, count: int, sizes: list[int]
+) -> None:
+    bounds = ProcessGroup(CPU, 0, count).batch_bounds(images, batch, least=2)
+    assert [end - start for start, end in bounds] == sizes
+
+
+def test_on_gpus_one_image_a_process_is_enough_as_batch_norms_see_all() -> None:
+    assert ProcessGroup(torch.device("cuda", 0), 0, 2).least_to_learn == 1
+    assert ProcessGroup(torch.device("cuda", 0)).least_to_learn == 2
+    assert ProcessGroup(CPU, 0, 2).least_to_learn == 2
 
 
 def test_a_launcher_that_is_not_there_is_named(built: Path, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_two_batches_a_step_are_one_of_twice_the_size() -> None:
         one = learner(network, accumulate=accumulate)
         scores = one.learn(map(Batch, images.split(sizes), labels.split(sizes), sizes))
         assert (scores.images, scores.steps, one.step) == (6, 1, 1)
-        states.append((scores.score().loss, scores.gradient_norm(), network.state_dict()))
+        states.append((scores.score("").loss, scores.gradient_norm(), network.state_dict()))
     assert states[0][0] == pytest.approx(states[1][0])
     assert states[0][1] == pytest.approx(states[1][1], rel=1e-4)
     for name, tensor in states[0][2].items():
