@@ -46,7 +46,7 @@ judge-log: install ## judge the log at LOG_URL, any that DVC can reach, by the c
 	@dvc pull --quiet export-onnx
 	@dvc exp run --single-item -S drift.current=data/current drift
 
-drift-issue: install ## open or update the issue about drift, if metrics/drift.json alarms; needs gh
+drift-issue: install ## open or update the issue about drift, if it alarms; needs gh
 	@python -m stages.reports.drift_issue
 
 retrain: install ## run an experiment NAME with the parameters SET, and push it

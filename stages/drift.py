@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,7 +51,10 @@ def main(
     reference: Annotated[Path, Option(help="Rows of validation, by export-onnx.")] = Path(
         "data/model/reference.parquet"
     ),
-    metrics: Annotated[Path, Option(help="Verdicts to write.")] = Path("metrics/drift.json"),
+    metrics: Annotated[Path, Option(help="Verdict to write.")] = Path("metrics/drift.json"),
+    details: Annotated[Path, Option(help="Verdict on each column to write.")] = Path(
+        "metrics/details/drift.json"
+    ),
     report: Annotated[Path, Option(help="Page to write.")] = Path("data/reports/drift.html"),
     embeddings: Annotated[Path, Option(help="Page of the embeddings to write.")] = Path(
         "data/reports/drift-embeddings.html"
@@ -87,22 +90,24 @@ def main(
             notes=[*found.notes, *of_embeddings.notes],
         )
         # all outputs are of one run: none takes its place before all are written
-        outputs = (metrics, report, embeddings, outliers, plots)
+        outputs = (metrics, details, report, embeddings, outliers, plots)
         drafts = [stack.enter_context(whole(path)) for path in outputs]
         models = {"models": now.models} if now.models else {}
-        write_json(drafts[0], {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()})
+        verdicts = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()}
+        write_json(drafts[0], _headline(verdicts))
+        write_json(drafts[1], verdicts)
         pages = (found, replace(of_embeddings, rows=found.rows, span=found.span))
-        for draft, one in zip(drafts[1:3], pages, strict=True):
+        for draft, one in zip(drafts[2:4], pages, strict=True):
             draft.write_text(stable(one.headed_page()), encoding="utf-8")
-        _outliers(drafts[3], embeddings_before, now)
-        write_histograms(before, now.columns, drafts[4])
+        _outliers(drafts[4], embeddings_before, now)
+        write_histograms(before, now.columns, drafts[5])
     print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
     drifted = (f"{name}: {found.columns[name]}" for name in found.drifted)
     for line in (*found.subject(), *drifted, *found.notes):
         print(f"  {printable(line)}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(
-            f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {metrics}"
+            f"drift: {', '.join(found.drifted)} drifted, and drift.on_drift=fail; see {details}"
         )
 
 
@@ -117,6 +122,17 @@ def _read_reference(path: Path) -> tuple[Columns, Floats]:
             f"{path}: no table of validation, {error}; run `dvc repro export-onnx`"
         ) from None
     return columns_of(table), matrix(table, EMBEDDING)
+
+
+def _headline(verdicts: dict[str, Any]) -> dict[str, int]:
+    """Return the few figures that revisions are compared by."""
+    columns = verdicts["columns"]
+    return {
+        "alarm": verdicts["alarm"],
+        "drifted": sum(column["drifted"] for column in columns.values()),
+        "columns": len(columns),
+        "judged_rows": verdicts.get("judged_rows", 0),
+    }
 
 
 def _outliers(path: Path, reference: Floats, now: Current) -> None:

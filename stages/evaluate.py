@@ -16,7 +16,7 @@ from stages.answers.predictions import predict_probabilities
 from stages.cli.command import run
 from stages.cli.output import write_json
 from stages.data.dataset import Dataset, Split
-from stages.evaluation.metrics import evaluation_metrics
+from stages.evaluation.metrics import evaluation_metrics, headline
 from stages.evaluation.mistakes import mistakes_sheet
 from stages.evaluation.model_card import Source, model_card, print_results
 from stages.evaluation.plot_tables import write_plot_tables
@@ -33,9 +33,12 @@ def main(
     model: Annotated[Path, Option(help="Artefact to evaluate.")] = Path("data/model/model.onnx"),
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     counts: Annotated[Path, Option(help="Counts by prepare, for the model card.")] = Path(
-        "metrics/prepare.json"
+        "metrics/details/prepare.json"
     ),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/evaluate.json"),
+    details: Annotated[Path, Option(help="All figures to write.")] = Path(
+        "metrics/details/evaluate.json"
+    ),
     card: Annotated[Path, Option(help="Model card to write.")] = Path("metrics/model_card.md"),
     plots: Annotated[Path, Option(help="Folder of curves.")] = Path("plots/evaluate"),
     mistakes: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/mistakes.png"),
@@ -54,6 +57,7 @@ def main(
         source = Source.prepared(dataset.card, counts)
     if data and results:
         metrics, card = results / metrics.name, results / card.name
+        details = results / "details" / details.name
         plots, mistakes = results / "plots", results / mistakes.name
     with images as (split, unreadable):
         if unreadable:
@@ -68,7 +72,8 @@ def main(
         print(f"evaluate: model {classifier.name}")
         print_results(text)
         if results or not data:
-            write_json(metrics, figures)
+            write_json(metrics, headline(figures))
+            write_json(details, figures)
             with whole(plots) as folder:
                 write_plot_tables(folder, metadata, split, probabilities, figures, robustness)
             with whole(mistakes) as draft:

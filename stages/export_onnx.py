@@ -84,7 +84,6 @@ def main(
         pq.write_table(table, rows)
     answered = probabilities.max(axis=1) >= threshold
     figures: dict[str, Any] = {
-        "precision": precision,
         **proof,
         "temperature": metadata.temperature,
         "cross_entropy_before": cross_entropy(uncalibrated, validation.labels),
@@ -92,15 +91,13 @@ def main(
         "abstain_threshold": threshold,
         "coverage": float(answered.mean()),
         "precision_of_answers": accuracy(probabilities[answered], validation.labels[answered]),
-        "validation": metadata.validation_metrics,
         "bytes": model.stat().st_size,
     }
     write_json(metrics, figures)
-    apart = figures["parity"][precision]["max_difference_batch_n"]
     print(
         f"export-onnx: {model}, {precision}, {figures['bytes'] / 1e6:.1f} MB; differs from torch "
-        f"by at most {apart:.1g}; temperature {figures['temperature']:.3f}; answers "
-        f"{figures['coverage']:.1%} of validation, "
+        f"by at most {figures['max_difference']:.1g}; temperature {figures['temperature']:.3f}; "
+        f"answers {figures['coverage']:.1%} of validation, "
         f"{figures['precision_of_answers']:.1%} of them right"
     )
 
@@ -119,11 +116,11 @@ def _export(
     """
     validation = dataset.split("val")
     exported = to_onnx(graph, image_size=metadata.image_size)
-    differences, right = {}, {}
+    right = {}
     for step in dict.fromkeys((Precision.FP32, precision)):
         exported = convert(exported, step, train=dataset.split("train"))
         classifier = _write(draft, exported, metadata)
-        differences[step], answers = parity(graph, classifier, validation, precision=step)
+        differences, answers = parity(graph, classifier, validation, precision=step)
         right[step] = accuracy(answers, validation.labels)
     drop = right[Precision.FP32] - right[precision]
     if drop > max_accuracy_drop:
@@ -131,7 +128,7 @@ def _export(
             f"export-onnx: {precision} loses {drop:.4f} of accuracy on validation, above "
             f"export.max_accuracy_drop={max_accuracy_drop}; nothing was written"
         )
-    return exported, answers, {"parity": differences, "accuracy_drop": drop}
+    return exported, answers, {**differences, "accuracy_drop": drop}
 
 
 def _metadata(card: Card, trained: Checkpoint, settings: dict[str, Any]) -> Metadata:

@@ -37,7 +37,10 @@ def main(
     conflicts: Annotated[Path, Option(help="Look-alikes to write.")] = Path(
         "metrics/conflicts.csv"
     ),
-    metrics: Annotated[Path, Option(help="Counts to write.")] = Path("metrics/prepare.json"),
+    metrics: Annotated[Path, Option(help="Sums to write.")] = Path("metrics/prepare.json"),
+    details: Annotated[Path, Option(help="Counts to write.")] = Path(
+        "metrics/details/prepare.json"
+    ),
     plots: Annotated[Path, Option(help="Folder of histograms.")] = Path("plots/prepare"),
 ) -> None:
     """Turn labelled images into train, validation and test arrays."""
@@ -51,7 +54,7 @@ def main(
     from stages.splits.candidates import Candidates
     from stages.splits.contact_sheet import contact_sheet
     from stages.splits.duplicates import drop_exact, group_near, write_conflicts
-    from stages.splits.overview import print_summary, summary, write_distributions
+    from stages.splits.overview import print_summary, summary, totals, write_distributions
 
     files = find(source, group_by=group_by)
     images = [file for file in files if not file.reason]
@@ -81,7 +84,8 @@ def main(
         with whole(sheet) as draft:
             contact_sheet(dataset, draft)
     counts = summary(dataset, conflicts=len(pairs), leaked=leaked)
-    write_json(metrics, counts)
+    write_json(metrics, totals(counts))
+    write_json(details, counts)
     write_conflicts(pairs, conflicts)
     write_distributions(dataset, counts, plots)
     print_summary(counts)

@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Verdicts in the shape of metrics/drift.json, and Evidently's page of them."""
+    """Verdicts in the shape of metrics/details/drift.json, and Evidently's page of them."""
 
     verdicts: dict[str, Any]
     page: bytes

@@ -66,7 +66,7 @@ class Monitoring:
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     async def verdicts(self, _: Request) -> Json:
-        """Answer the verdicts, in the shape of metrics/drift.json."""
+        """Answer the verdicts, in the shape of metrics/details/drift.json."""
         return Json(self._current().verdicts)
 
     async def close(self) -> None:

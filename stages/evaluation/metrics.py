@@ -6,7 +6,14 @@ import numpy as np
 
 from server.model.metadata import Metadata
 from stages.answers.calibration import apply_temperature
-from stages.answers.scores import Labels, Probabilities, WeightedScores, precision_recall_f1, scores
+from stages.answers.scores import (
+    NAMES,
+    Labels,
+    Probabilities,
+    WeightedScores,
+    precision_recall_f1,
+    scores,
+)
 from stages.data.dataset import Split
 from stages.evaluation.bootstrap import intervals
 from stages.evaluation.reliability import abstention, calibration_errors
@@ -35,6 +42,19 @@ def evaluation_metrics(
         "calibration": calibration_errors(probabilities, labels),
         "before_temperature": calibration_errors(uncalibrated, labels),
         "abstain": abstention(probabilities, labels, metadata.abstain_threshold),
+    }
+
+
+def headline(figures: dict[str, Any]) -> dict[str, float]:
+    """Return the few figures that revisions are compared by, at most ten."""
+    calibration, abstain = figures["calibration"], figures["abstain"]
+    return {
+        **{name: figures[name] for name in NAMES if name in figures},
+        "ece": calibration["ece"],
+        "brier": calibration["brier"],
+        "coverage": abstain["coverage"],
+        "precision_of_answers": abstain["precision"],
+        "robustness": round(float(np.mean([*figures["robustness"].values()])), 6),
     }
 
 

@@ -1,17 +1,16 @@
 """Two revisions' parameters, metrics, data and losses compared, as Markdown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
 from stages.evaluation.model_card import score_interval
-from stages.reports.revision import Revision, diff
+from stages.reports.revision import Revision, diff, flat
 
 SAME = "None changed."
 MOST = 200  # rows of a table: a comment holds 65,536 characters
-SCORES = "metrics/evaluate.json"
-OF_DATA = ("metrics/prepare.json", "metrics/drift.json")
+OF_MODEL, OF_DATA = ("train", "export", "evaluate"), ("prepare", "drift")  # stages
 BOUND = re.compile(r"(^|\.)interval\.\w+\.(low|high)$")  # of an interval; a class may be called so
 CURVES = "plots/train/plots/metrics/{}/loss.tsv"
 COLOURS = ("blue", "orange")  # before, after
@@ -44,11 +43,11 @@ def changed_parameters(base: Revision, head: Revision) -> str:
 
 def changed_metrics(base: Revision, head: Revision) -> str:
     """Return a table of scores with their intervals, and one of all other metrics that differ."""
-    before, after = base.json(SCORES), head.json(SCORES)
+    before, after = base.details("evaluate"), head.details("evaluate")
     names = [name for name in after.get("interval", {}) if name in after]
     scores = [(MarkdownText(name), _score(before, name), _score(after, name)) for name in names]
     parts = [_table("on test", scores)] if scores else []
-    rows = _metrics(base, head, of_data=False)
+    rows = [row for row in _figures(base, head, OF_MODEL) if not BOUND.search(row[0])]
     if rows:
         table = _table("metric", rows[:MOST])
         summary = f"{len(rows)} metrics changed"
@@ -58,7 +57,7 @@ def changed_metrics(base: Revision, head: Revision) -> str:
 
 def changed_data(base: Revision, head: Revision) -> str:
     """Return a table of counts, splits and verdicts on drift that differ."""
-    return _table("", _metrics(base, head, of_data=True))
+    return _table("", _figures(base, head, OF_DATA))
 
 
 def loss_charts(base: Revision, head: Revision) -> str:
@@ -89,15 +88,16 @@ def _chart(title: str, curves: dict[str, list[float]]) -> str:
     )
 
 
-def _metrics(base: Revision, head: Revision, *, of_data: bool) -> list[Row]:
-    """Return the rows of metrics that differ, without bounds of intervals."""
-    return [
-        (f"{file.removeprefix('metrics/').removesuffix('.json')}.{name}", *map(_value, values))
-        for file, changed in sorted(diff("metrics", base, head).items())
-        if (file in OF_DATA) == of_data
-        for name, values in sorted(changed.items())
-        if of_data or not BOUND.search(name)
-    ]
+def _figures(base: Revision, head: Revision, stages: Iterable[str]) -> list[Row]:
+    """Return the rows of all figures of `stages` that differ."""
+    rows = []
+    for stage in stages:
+        before, after = (flat(revision.details(stage)) for revision in (base, head))
+        for name in sorted({*before, *after}):
+            values = before.get(name), after.get(name)
+            if values[0] != values[1]:
+                rows.append((f"{stage}.{name}", *map(_value, values)))
+    return rows
 
 
 def _table(what: str, rows: Sequence[Row]) -> str:

@@ -22,7 +22,8 @@ LINE = "\n"
 
 
 def main(
-    *, metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/drift.json")
+    *,
+    metrics: Annotated[Path, Option(help="Verdicts to read.")] = Path("metrics/details/drift.json"),
 ) -> None:
     """Open or update the issue; leave things as they are where nothing alarms."""
     drift = read_json(metrics, stage="drift")
@@ -48,7 +49,7 @@ def issue_text(drift: dict[str, Any], run_url: str) -> str:
     ]
     notes = [f"* {code(note[:LONGEST])}" for note in drift["notes"][:MOST]]
     if len(drift["notes"]) > MOST:
-        notes.append(f"* and {len(drift['notes']) - MOST:,} more, in metrics/drift.json")
+        notes.append(f"* and {len(drift['notes']) - MOST:,} more, in metrics/details/drift.json")
     span = f", from {drift['from']} to {drift['to']}," if "from" in drift else ""
     return f"""{drift["judged_rows"]:,} images of {drift["current_rows"]:,} rows{span} were \
 judged against {drift["reference_rows"]:,} of validation. \

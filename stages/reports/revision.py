@@ -48,6 +48,10 @@ class Revision:
         """Return a file of JSON; empty where it is not there."""
         return dict(json.loads(self.read(path) or b"{}"))
 
+    def details(self, stage: str) -> dict[str, Any]:
+        """Return all figures of a stage; of a revision older than its details, its metrics."""
+        return self.json(f"metrics/details/{stage}.json") or self.json(f"metrics/{stage}.json")
+
     def table(self, path: str) -> pd.DataFrame | None:
         """Return a table of comma- or tab-separated values, or None where it is not there."""
         data = self.read(path)
@@ -56,6 +60,17 @@ class Revision:
         separator = "\t" if path.endswith(".tsv") else ","
         # a class may be called 007, or nan
         return pd.read_csv(io.BytesIO(data), sep=separator, keep_default_na=False, dtype=str)
+
+
+def flat(values: dict[str, Any], parent: str = "") -> dict[str, Any]:
+    """Return nested values under dotted names; lists are left out, as DVC does."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{parent}{name}.")
+        elif not isinstance(value, list):
+            found[f"{parent}{name}"] = value
+    return found
 
 
 def diff(kind: str, base: Revision, head: Revision) -> dict[str, dict[str, tuple[Any, Any]]]:

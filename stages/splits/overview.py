@@ -43,6 +43,17 @@ def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
     }
 
 
+def totals(counts: dict[str, Any]) -> dict[str, int]:
+    """Return the few sums of `summary` that revisions are compared by."""
+    return {
+        **{name: counts[name] for name in ("found", "used")},
+        **{split: sum(counts[split].values()) for split in SPLITS},
+        "classes": len(counts["train"]),
+        "grouped": counts["groups"]["images"],
+        **{name: counts[name] for name in ("label_conflicts", "leaked")},
+    }
+
+
 def write_distributions(dataset: Dataset, counts: dict[str, Any], folder: Path) -> None:
     """Write counts of classes, image sizes and brightness, each a split, as CSV."""
     samples = used_samples(dataset.samples)

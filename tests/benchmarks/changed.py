@@ -50,7 +50,7 @@ def write(folder: Path, name: str) -> Path:
 def drift(current: Path, folder: Path) -> dict[str, Any]:
     """Run the stage; return its verdict on each column."""
     subprocess.run(command(current, folder), cwd=ROOT, check=True)
-    columns: dict[str, Any] = json.loads((folder / "drift.json").read_text())["columns"]
+    columns: dict[str, Any] = json.loads((folder / "details/drift.json").read_text())["columns"]
     return columns
 
 

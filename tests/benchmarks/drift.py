@@ -64,7 +64,12 @@ def write_log(path: Path, rows: int) -> None:
 
 def command(current: Path, output: Path) -> list[str | Path]:
     """Return the stage's command line, with this repository's parameters and outputs elsewhere."""
-    names = {"metrics": "drift.json", "report": "a.html", "embeddings": "b.html"}
+    names = {
+        "metrics": "drift.json",
+        "details": "details/drift.json",
+        "report": "a.html",
+        "embeddings": "b.html",
+    }
     names |= {"outliers": "c.png", "plots": "plots"}
     options = {**PARAMS["drift"], "current": current, "model": MODEL}
     options |= {"reference": MODEL.parent / "reference.parquet"}

@@ -80,8 +80,8 @@ def test_each_name_is_kept_as_it_is(folder: Path) -> None:
     expected = sorted(CLASSES)
     about = Classifier(folder / "data/model/model.onnx").metadata
     assert about.classes == expected
-    assert list(read(folder / "metrics/prepare.json")["train"]) == expected
-    scores = read(folder / "metrics/evaluate.json")
+    assert list(read(folder / "metrics/details/prepare.json")["train"]) == expected
+    scores = read(folder / "metrics/details/evaluate.json")
     assert list(scores["class"]) == expected
     assert set(scores["slice"]) == set(SLICES)
     with (folder / "plots/prepare/classes.csv").open(newline="") as file:
@@ -135,7 +135,7 @@ def test_the_pictures_of_a_report_show_each_name(report: Path) -> None:
 
 
 def test_an_issue_shows_each_name_and_nothing_of_it_is_markup(folder: Path) -> None:
-    drift = read(folder / "metrics/drift.json")
+    drift = read(folder / "metrics/details/drift.json")
     issue = render(issue_text(drift, ""))
     assert any("class <i>\\x1b\\n</i>" in text for text in issue.codes)
     assert any("@<b>| (9)" in text for text in issue.codes)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from stages.reports.revision import flat
 from tests.kit.clone import ENVIRONMENT, call, git, run_in_a_clone
 from tests.kit.drawing import draw_folder
 
@@ -55,7 +56,7 @@ def test_two_clones_give_the_same_bytes_for_every_output(clones: list[Path]) -> 
     outputs = {
         out["path"]: out["md5"] for stage in first["stages"].values() for out in stage["outs"]
     }
-    assert len(outputs) == 20
+    assert len(outputs) == 23
     assert first == second
 
 
@@ -98,7 +99,11 @@ def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> 
     assert {path.split("/")[0] for path in untracked} <= {"metrics", "plots", "dvc.lock"}
     assert git(folder, "status", "--porcelain", "--", "data") == ""
     scores = json.loads(call(folder, "dvc", "metrics", "show", "--json"))[""]["data"]
-    assert scores["metrics/evaluate.json"]["data"]["images"] > 10
+    assert {file.removeprefix("metrics/") for file in scores} == {
+        f"{stage}.json" for stage in ("prepare", "train", "export", "evaluate", "drift")
+    }
+    for file in scores:  # `dvc exp show` has a column for each
+        assert 4 <= len(flat(scores[file]["data"])) <= 10, file
     page = call(folder, "dvc", "plots", "show", "-o", "plots-page")
     html = Path(page.strip().splitlines()[-1].removeprefix("file://")).read_text()
     for title in (
@@ -149,11 +154,11 @@ def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(clones: 
     call(folder, "make", "-o", ".venv/.installed", "snapshot-log")
     judge = ("dvc", "exp", "run", "--single-item", "-S", "drift.current=data/current")
     call(folder, *judge, "drift")
-    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    verdicts = json.loads((folder / "metrics/details/drift.json").read_text())
     assert sum(verdicts["models"].values()) >= 12
     assert verdicts["columns"]["class"]["test"] == "jensenshannon"
     # the two ways to fail: the exit code tells DVC, and the verdicts are there all the same
-    (folder / "metrics/drift.json").unlink()
+    (folder / "metrics/details/drift.json").unlink()
     night = b"".join(
         json.dumps({**row, "brightness": 0.9}).encode() + b"\n"
         for row in map(
@@ -167,5 +172,5 @@ def test_what_the_server_logged_is_judged_by_the_commands_of_the_readme(clones: 
     )  # fmt: skip
     assert failed.returncode != 0
     assert "drift.on_drift=fail" in failed.stderr
-    verdicts = json.loads((folder / "metrics/drift.json").read_text())
+    verdicts = json.loads((folder / "metrics/details/drift.json").read_text())
     assert verdicts["columns"]["brightness"]["drifted"]

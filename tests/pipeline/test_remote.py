@@ -114,7 +114,7 @@ def test_a_log_in_the_bucket_is_judged_in_a_fresh_clone(
         address = emulator.upload(f"log/2026-11-24-{number}.jsonl", part)
     where = address.rpartition("/")[0]
     call(folder, "make", "-o", ".venv/.installed", "judge-log", f"LOG_URL={where}")
-    found = json.loads((folder / "metrics/drift.json").read_text())
+    found = json.loads((folder / "metrics/details/drift.json").read_text())
     assert (found["current_rows"], found["judged_rows"]) == (60, 60)
     assert git(folder, "diff", "--name-only", "--", "params.yaml") == "params.yaml\n"
 

@@ -55,7 +55,7 @@ def _printed(root: Path) -> Iterator[str]:
     yield "Running stage 'export-onnx':"
     made = _read(root, "export")
     yield (
-        f"export-onnx: {made['precision']}, {made['bytes'] / 1e6:.1f} MB; temperature "
+        f"export-onnx: {PARAMS['export']['precision']}, {made['bytes'] / 1e6:.1f} MB; temperature "
         f"{made['temperature']:.3f}; answers {made['coverage']:.1%} of validation, "
         f"{made['precision_of_answers']:.1%} of them right"
     )
@@ -68,7 +68,9 @@ def _printed(root: Path) -> Iterator[str]:
 
 
 def _read(root: Path, stage: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((root / f"metrics/{stage}.json").read_text())
+    details = root / f"metrics/details/{stage}.json"
+    file = details if details.is_file() else root / f"metrics/{stage}.json"
+    found: dict[str, Any] = json.loads(file.read_text())
     return found
 
 

@@ -33,6 +33,7 @@ def places(folder: Path) -> dict[str, Path]:
     """Where a run of the stage may write."""
     return {
         "metrics": folder / "drift.json",
+        "details": folder / "details/drift.json",
         "report": folder / "drift.html",
         "embeddings": folder / "embeddings.html",
         "outliers": folder / "outliers.png",
@@ -42,7 +43,7 @@ def places(folder: Path) -> dict[str, Path]:
 
 def drift(folder: Path, **changes: object) -> dict[str, Any]:
     assert run_stage("drift", **places(folder), **changes) == 0
-    found: dict[str, Any] = json.loads((folder / "drift.json").read_text())
+    found: dict[str, Any] = json.loads((folder / "details/drift.json").read_text())
     return found
 
 
@@ -209,7 +210,8 @@ def test_drift_can_fail_the_run_after_its_outputs_are_written(
     log = log_of(tmp_path / "log", rows=40, model=classifier.name, brightness=0.9)
     assert run_stage("drift", **places(tmp_path), current=log, on_drift="fail") == 2
     assert "error: drift: brightness drifted, and drift.on_drift=fail" in capsys.readouterr().err
-    assert json.loads((tmp_path / "drift.json").read_text())["columns"]["brightness"]["drifted"]
+    found = json.loads((tmp_path / "details/drift.json").read_text())
+    assert found["columns"]["brightness"]["drifted"]
     assert "brightness" in (tmp_path / "drift.html").read_text()
 
 

@@ -82,7 +82,7 @@ def test_whatever_lines_hold_is_judged_or_left_out_and_said(
         for name, most in (("brightness", 1), ("confidence", 1), ("sharpness", 16))
     }
     assert said <= set(found["notes"])
-    assert json.loads((tmp_path / "drift.json").read_text()) == found
+    assert json.loads((tmp_path / "details/drift.json").read_text()) == found
 
 
 @pytest.mark.parametrize("ending", ["json", "jsonl"])
@@ -128,17 +128,17 @@ def test_files_of_the_same_picture_count_once(workspace: Path, tmp_path: Path) -
     assert {"from", "to"}.isdisjoint(found)
 
 
-@pytest.mark.parametrize("name", ["metrics", "report", "embeddings", "outliers", "plots"])
+@pytest.mark.parametrize("name", places(Path()))
 def test_a_run_that_cannot_write_all_outputs_leaves_those_of_the_last_one(
     workspace: Path, classifier: Classifier, tmp_path: Path, name: str
 ) -> None:
     log = log_of(tmp_path / "log", *written(rows(classifier.name, 9)))
     outputs = places(tmp_path / "out")
     for place in outputs.values():
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("before")
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OSError, match="file"):
         run_stage("drift", **outputs | {name: tmp_path / "file/output"}, current=log)
-    left = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
-    assert left == {place.name: "before" for place in outputs.values()}
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path: path.read_text() for path in left} == dict.fromkeys(outputs.values(), "before")

@@ -37,6 +37,7 @@ CURVES = {
 def evaluate(folder: Path, **changes: object) -> int:
     places = {
         "metrics": folder / "evaluate.json",
+        "details": folder / "details/evaluate.json",
         "card": folder / "model_card.md",
         "plots": folder / "plots",
         "mistakes": folder / "mistakes.png",
@@ -54,7 +55,7 @@ def evaluated(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def figures(folder: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((folder / "evaluate.json").read_text())
+    values: dict[str, Any] = json.loads((folder / "details/evaluate.json").read_text())
     return values
 
 
@@ -140,7 +141,7 @@ def test_every_plot_has_its_table(evaluated: Path) -> None:
 def test_a_rerun_gives_the_same_bytes(workspace: Path, evaluated: Path, tmp_path: Path) -> None:
     assert evaluate(tmp_path) == 0
     files = [file for file in evaluated.rglob("*") if file.is_file()]
-    assert len(files) == 3 + len(CURVES)
+    assert len(files) == 4 + len(CURVES)
     for file in files:
         assert (tmp_path / file.relative_to(evaluated)).read_bytes() == file.read_bytes(), file
 

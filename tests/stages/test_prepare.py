@@ -93,7 +93,9 @@ def test_an_unusable_image_can_be_left_out_with_its_reason(
     rows = {row["path"]: row for row in pq.read_table("data/prepared/samples.parquet").to_pylist()}
     assert rows["disc/notes.txt"]["status"].startswith("unreadable: not an image")
     assert rows["disc/notes.txt"]["shard"] is None
-    assert json.loads(Path("metrics/prepare.json").read_text())["left_out"] == {"unreadable": 1}
+    assert json.loads(Path("metrics/details/prepare.json").read_text())["left_out"] == {
+        "unreadable": 1
+    }
 
 
 def test_a_class_of_which_nothing_can_be_used_is_named(
@@ -114,7 +116,7 @@ def rows(folder: Path = Path("data/prepared")) -> dict[str, dict[str, Any]]:
 
 
 def counts() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("metrics/prepare.json").read_text())
+    found: dict[str, Any] = json.loads(Path("metrics/details/prepare.json").read_text())
     assert found["used"] + sum(found["left_out"].values()) == found["found"] == len(rows())
     return found
 

@@ -47,8 +47,8 @@ def verdicts(*, drifted: bool) -> None:
         },
         "notes": ["3 torn lines are left out"],
     }
-    Path("metrics").mkdir(exist_ok=True)
-    Path("metrics/drift.json").write_text(json.dumps(found))
+    Path("metrics/details").mkdir(parents=True, exist_ok=True)
+    Path("metrics/details/drift.json").write_text(json.dumps(found))
 
 
 def calls(gh: Path) -> list[list[str]]:

@@ -38,7 +38,7 @@ def test_a_folder_is_judged_and_nothing_but_its_results_is_written(
         assert "1 of 13 images cannot be read, left out" in done.stdout
         assert {path.name for path in set(tmp_path.iterdir()) - before} == set(more[1:])
     found = tmp_path / "found"
-    assert json.loads((found / "evaluate.json").read_text())["images"] == 12
+    assert json.loads((found / "details/evaluate.json").read_text())["images"] == 12
     assert "* Licence: `CC0 1.0`" in (found / "model_card.md").read_text()
     assert (found / "plots/predictions.csv").is_file()
     assert (found / "mistakes.png").is_file()
