@@ -4,6 +4,7 @@ Every file of the source is accounted for, and read by `server.image.decode` exa
 will read it. What shows the same thing twice never both teaches and judges.
 """
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +50,7 @@ def main(
 
     from server.image.resize import Resizer
     from stages.data.dataset import Card, Dataset, data_hash
-    from stages.sources.reading import read_all
+    from stages.sources.reading import RENDERINGS, read_all
     from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
     from stages.splits.contact_sheet import contact_sheet
@@ -67,15 +68,16 @@ def main(
         pairs = drop_exact(candidates)
         candidates.refuse_lost()
         pairs += group_near(candidates, distance=near_distance, correlation=near_correlation)
+        shutil.rmtree(folder / RENDERINGS)
         fractions = {"test": test_fraction, "val": validation_fraction}
-        leaked = assign(candidates.used, fractions, on_leak=on_leak, seed=seed)
+        leaked = assign(candidates.readable, fractions, on_leak=on_leak, seed=seed)
         samples = candidates.samples_table([file for file in files if file.reason])
         card = Card(
             classes=sorted({image.label for image in images}),
             image_size=image_size,
             resize_mode=resize_mode,
             resize_filter=resize_filter,
-            data_hash=data_hash(samples),
+            data_hash=data_hash(samples, resizer),
             parameters=settings,
             about=about(source),
         )

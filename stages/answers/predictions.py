@@ -16,7 +16,7 @@ from stages.data.shards import read_ahead
 
 BATCH = 32
 
-FACTS = ("pixel_sha256", "slice", "width", "height", "format", *FEATURES)
+FACTS = ("image_sha256", "slice", "width", "height", "format", *FEATURES)
 
 T = TypeVar("T")
 

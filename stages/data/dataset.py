@@ -1,7 +1,9 @@
 """The prepared data set: what `prepare` writes to `data/prepared` and later stages read.
 
 shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
-samples.parquet       a row a file of the source, used or not (`SCHEMA`)
+samples.parquet       a row a file of the source, used or not (`SCHEMA`), with the key
+                      (image_sha256, path): SHA-256 of the file's bytes. Equal and nearly equal
+                      images share their group, and the split that it draws, whatever their status
 dataset.json          classes in index order, how images were resized, a hash of it all
 """
 
@@ -18,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from server.image.features import FEATURES
+from server.image.resize import Resizer
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from stages.cli.output import read_json, write_json
 from stages.data.shards import Images
@@ -27,13 +30,18 @@ USED = "used"
 TABLE = "samples.parquet"
 CARD = "dataset.json"
 
-TEXTS = ("path", "class", "slice", "group", "split", "status", "pixel_sha256", "phash")
+VERSION = "2"  # of the samples table
+TEXTS = (
+    *("path", "class", "slice", "group", "split", "status"),
+    *("image_sha256", "pixel_sha256", "phash"),
+)
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in TEXTS]
     + [(name, pa.int32()) for name in ("width", "height")]
     + [(name, pa.string()) for name in ("mode", "format")]
     + [(name, pa.float64()) for name in FEATURES]
-    + [("shard", pa.int32()), ("index", pa.int64())]
+    + [("shard", pa.int32()), ("index", pa.int64())],
+    metadata={"version": VERSION},
 )
 
 
@@ -95,7 +103,7 @@ class Dataset:
     def open(cls, folder: Path) -> Self:
         """Read the folder's card and table, or raise `UserError`."""
         values = read_json(folder / CARD, stage="prepare")
-        samples = pq.read_table(folder / TABLE, schema=SCHEMA)
+        samples = read_samples(folder / TABLE)
         values["resize_mode"] = ResizeMode(values["resize_mode"])
         values["resize_filter"] = ResizeFilter(values["resize_filter"])
         return cls(folder, Card(**values), samples)
@@ -111,13 +119,26 @@ class Dataset:
         return Split(self.folder, self.card.classes, rows.filter(pc.equal(rows["split"], name)))
 
 
+def read_samples(path: Path) -> pa.Table:
+    """Read a samples table, of this version or of the first.
+
+    That one named an image by the hash of its resized pixels, which then is its identity here.
+    """
+    samples = pq.read_table(path, schema=SCHEMA)
+    if "image_sha256" not in pq.read_schema(path).names:
+        place = SCHEMA.get_field_index("image_sha256")
+        samples = samples.set_column(place, SCHEMA.field(place), samples["pixel_sha256"])
+    return samples
+
+
 def used_samples(samples: pa.Table) -> pa.Table:
     """Return the rows of images that are used."""
     return samples.filter(pc.equal(samples["status"], USED))
 
 
-def data_hash(samples: pa.Table) -> str:
-    """Name the data by what is learned from: pixels, classes and splits, not paths."""
-    columns = used_samples(samples).select(["pixel_sha256", "split", "class"]).to_pydict()
+def data_hash(samples: pa.Table, resizer: Resizer) -> str:
+    """Name the data by what is learned from: images, classes, splits and the size; not paths."""
+    columns = used_samples(samples).select(["image_sha256", "split", "class"]).to_pydict()
     lines = sorted(map(" ".join, zip(*columns.values(), strict=True)))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    resized = f"{resizer.size} {resizer.mode} {resizer.filter}"
+    return hashlib.sha256("\n".join([resized, *lines]).encode()).hexdigest()

@@ -49,6 +49,12 @@ class Shards:
         """Return the shard of an image, and its index there."""
         return divmod(position, self.capacity)
 
+    def places(
+        self, positions: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the shards of images, and their indices there, each `int64 [n]`."""
+        return np.divmod(positions, self.capacity)
+
     def allocate(self) -> None:
         """Make the files, black, or raise `UserError` where there is no room for them."""
         needed = self.count * self.bytes_each

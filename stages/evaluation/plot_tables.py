@@ -60,14 +60,14 @@ def write_plot_tables(
 
 
 def _predictions(classes: list[str], split: Split, probabilities: Probabilities) -> pa.Table:
-    """Return a row an image, keyed and sorted by the hash of its pixels."""
+    """Return a row an image, keyed and sorted by the hash of its file."""
     names = np.array(classes)
-    columns = {name: split.samples[name] for name in ("pixel_sha256", "group", "slice")}
+    columns = {name: split.samples[name] for name in ("image_sha256", "group", "slice")}
     columns["actual"] = names[split.labels].tolist()
     columns["predicted"] = names[probabilities.argmax(axis=1)].tolist()
     rounded = probabilities.astype(np.float64).round(6)
     columns |= {f"probability_{name}": rounded[:, index] for index, name in enumerate(classes)}
-    return pa.table(columns).sort_by("pixel_sha256")
+    return pa.table(columns).sort_by("image_sha256")
 
 
 def _by_class(

@@ -73,7 +73,7 @@ def corruption_accuracies(classifier: Classifier, split: Split) -> list[dict[str
 
     On at most `SAMPLE` images.
     """
-    samples = split.samples.sort_by("pixel_sha256").slice(0, SAMPLE)
+    samples = split.samples.sort_by("image_sha256").slice(0, SAMPLE)
     sample = replace(split, samples=samples)
     worse = [(name, severity) for name in sorted(CORRUPTIONS) for severity in SEVERITIES]
 

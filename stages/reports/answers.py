@@ -9,7 +9,8 @@ from stages.reports.paired_test import paired_test
 from stages.reports.revision import Revision
 
 PREDICTIONS = "plots/evaluate/predictions.csv"
-KEY = "pixel_sha256"
+KEY = "image_sha256"
+FIRST_KEY = "pixel_sha256"  # of the first version, which named an image by its resized pixels
 SHOWN = 20  # newly broken or fixed images
 
 
@@ -23,8 +24,21 @@ def compare_answers(base: Revision, head: Revision) -> Iterable[str]:
         yield f"**The first evaluation: {code(base.label)} has none to compare with.**"
         yield _confusion(after, head.label)
         return
-    both = before.merge(after, on=[KEY, "actual"], suffixes=("_before", "_after"))
-    if both.empty:
+    keys = [KEY if KEY in rows else FIRST_KEY for rows in (before, after)]
+    both = before.merge(
+        after,
+        left_on=[keys[0], "actual"],
+        right_on=[keys[1], "actual"],
+        suffixes=("_before", "_after"),
+    )
+    if keys[0] != keys[1]:
+        ways = {KEY: "the bytes of their files", FIRST_KEY: "their resized pixels"}
+        yield (
+            f"**{code(base.label)} names its {len(before):,} test images by {ways[keys[0]]}, "
+            f"{code(head.label)} its {len(after):,} by {ways[keys[1]]}, so they cannot be paired: "
+            "scores stand side by side and no difference is tested.**"
+        )
+    elif both.empty:
         yield (
             f"**Another test set: of {len(after):,} images none is among the {len(before):,} of "
             f"{code(base.label)}, so scores stand side by side and no difference is tested.**"
@@ -67,7 +81,8 @@ def _compare_pairs(both: pd.DataFrame, before: int, after: int) -> Iterable[str]
 def _changed_answers(name: str, rows: pd.DataFrame) -> str:
     if rows.empty:
         return f"{name}: none."
-    answers = rows[[KEY, "actual", "predicted_before", "predicted_after"]].head(SHOWN)
+    key = KEY if KEY in rows else FIRST_KEY
+    answers = rows[[key, "actual", "predicted_before", "predicted_after"]].head(SHOWN)
     lines = [(key[:12], *rest) for key, *rest in answers.itertuples(index=False)]
     more = f"\n\nand {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
     return (

@@ -20,15 +20,18 @@ from server.image.features import FEATURES, image_features
 from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
-from stages.data.shards import Shards
+from stages.data.shards import Images, Shards
+from stages.sources.rendering import SIDE, rendering
 from stages.sources.source_file import SourceFile
 
 CHUNK = 16
 AHEAD = 4  # chunks a process, so that memory does not grow with the number of images
 UNREADABLE = "unreadable"
+RENDERINGS = "renderings"  # folder beside the shards; who reads a source for good removes it
 
+OF_FILE = ("status", "image_sha256")
 OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
-FACTS = pa.schema([SCHEMA.field(name) for name in ("status", *OF_PIXELS)])
+FACTS = pa.schema([SCHEMA.field(name) for name in (*OF_FILE, *OF_PIXELS)])
 
 
 def read_all(
@@ -38,9 +41,12 @@ def read_all(
 
     stage: whose progress is shown.
     `status` says of the others why they are `unreadable`; what only pixels can tell is null then.
+    The images' renderings are in shards of their own, see `renderings`.
     """
-    shards = Shards(folder, len(files), resizer.size)
-    shards.allocate()
+    shards, small = Shards(folder, len(files), resizer.size), _small(folder, len(files))
+    small.folder.mkdir()
+    for each in (shards, small):
+        each.allocate()
     cores = len(os.sched_getaffinity(0))
     # spawn, not fork: nothing of this process's threads and buffers is copied
     with ProcessPoolExecutor(
@@ -51,7 +57,7 @@ def read_all(
             waiting: deque[Future[pa.Table]] = deque()
             for start in range(0, len(files), CHUNK):
                 names = [file.file for file in files[start : start + CHUNK]]
-                waiting.append(pool.submit(_read_chunk, names, start, shards, resizer))
+                waiting.append(pool.submit(_read_chunk, names, start, shards, small, resizer))
                 if len(waiting) >= AHEAD * cores:
                     yield waiting.popleft().result()
             for future in waiting:
@@ -59,7 +65,7 @@ def read_all(
 
         shown = track(chunks(), what=stage, total=len(files), unit="images", size=len)
         facts = pa.concat_tables([FACTS.empty_table(), *shown])
-    shard, index = np.divmod(np.arange(len(files)), shards.capacity)
+    shard, index = shards.places(np.arange(len(files)))
     columns = {name: facts[name] for name in FACTS.names} | {"shard": shard, "index": index}
     for name in ("path", "label", "slice", "group", "split"):
         columns["class" if name == "label" else name] = [getattr(file, name) for file in files]
@@ -78,42 +84,69 @@ def _end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _read_chunk(files: Sequence[str], first: int, shards: Shards, resizer: Resizer) -> pa.Table:
+def renderings(folder: Path, positions: Sequence[int]) -> Images:
+    """Show the renderings of the files that `read_all` read into `folder` at `positions`."""
+    shards, indices = _small(folder, 0).places(np.asarray(positions, dtype=np.int64))
+    return Images(folder / RENDERINGS, shards=shards, indices=indices)
+
+
+def _small(folder: Path, count: int) -> Shards:
+    return Shards(folder / RENDERINGS, count, SIDE)
+
+
+def _read_chunk(
+    files: Sequence[str], first: int, shards: Shards, small: Shards, resizer: Resizer
+) -> pa.Table:
     """Read a few files in a process of the pool."""
     read = [_read(file, resizer) for file in files]
-    shards.write(first, [pixels for pixels, _ in read])
-    return pa.Table.from_pylist([facts for _, facts in read], schema=FACTS)
+    shards.write(first, [pixels for pixels, _, _ in read])
+    small.write(first, [rendered for _, rendered, _ in read])
+    return pa.Table.from_pylist([facts for _, _, facts in read], schema=FACTS)
 
 
-def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, dict[str, Any]]:
+def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
+    """Return an image's pixels, its rendering, and what is known of it."""
     from imagehash import phash
 
+    known: dict[str, Any] = {}
     try:
         with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
-            decoded = decode(source.read(), target=resizer.size)
+            data = source.read()
+        known["image_sha256"] = hashlib.sha256(data).hexdigest()
+        decoded = decode(data, target=resizer.size)
+        rendered = rendering(data, decoded, target=resizer.size)
     except ImageError as error:
-        return None, {"status": f"{UNREADABLE}: {error}"}
+        return None, None, {**known, "status": f"{UNREADABLE}: {error}"}
     except OSError as error:
-        return None, {"status": f"{UNREADABLE}: {error.strerror or error}"}
+        return None, None, {**known, "status": f"{UNREADABLE}: {error.strerror or error}"}
     pixels = resizer(decoded.picture)
     size = f"{decoded.width}x{decoded.height}:".encode()
-    return pixels, {
-        "status": USED,
-        "pixel_sha256": hashlib.sha256(size + pixels.tobytes()).hexdigest(),
-        "phash": str(phash(Image.fromarray(pixels))),
-        "width": decoded.width,
-        "height": decoded.height,
-        "mode": decoded.mode,
-        "format": decoded.format,
-        **image_features(pixels, width=decoded.width, height=decoded.height),
-    }
+    return (
+        pixels,
+        rendered,
+        {
+            **known,
+            "status": USED,
+            "pixel_sha256": hashlib.sha256(size + rendered.tobytes()).hexdigest(),
+            "phash": str(phash(Image.fromarray(rendered))),
+            "width": decoded.width,
+            "height": decoded.height,
+            "mode": decoded.mode,
+            "format": decoded.format,
+            **image_features(pixels, width=decoded.width, height=decoded.height),
+        },
+    )
 
 
-def same_pixels(first: str, second: str) -> bool:
-    """Whether two readable files decode to equal pixels; the largest, whether they are equal."""
-    one, other = Path(first).read_bytes(), Path(second).read_bytes()
+def full_sha256(file: str) -> str:
+    """Return a hash of all pixels of a readable file; the largest, of its bytes.
+
+    Files of equal renderings are told apart by it.
+    """
+    data = Path(file).read_bytes()
     try:
-        pictures = decode(one).picture, decode(other).picture
-    except ImageTooLarge:  # at full size; they were read for a smaller one
-        return one == other
-    return pictures[0].size == pictures[1].size and pictures[0].tobytes() == pictures[1].tobytes()
+        picture = decode(data).picture
+    except ImageTooLarge:  # at full size; it was read for a smaller one
+        return hashlib.sha256(data).hexdigest()
+    size = f"{picture.width}x{picture.height}:".encode()
+    return hashlib.sha256(size + picture.tobytes()).hexdigest()

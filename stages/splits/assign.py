@@ -11,26 +11,30 @@ from stages.sources.source_file import SourceFile
 from stages.splits.candidates import Candidate
 from stages.splits.exclusion import OnLeak
 
+LEAK = "leak"
+
 
 def assign(
     candidates: Sequence[Candidate], fractions: dict[str, float], *, on_leak: OnLeak, seed: int
 ) -> int:
-    """Give each candidate its split; return how many shared their group with a later split.
+    """Give each candidate its split; return how many share their group with a later split.
 
+    candidates: all that are images. Those that are left out get a split too, that of their group,
+    so that what is left out moves nothing.
     Raises `UserError` for such a leak where `on_leak` says so, and where a class has too few.
     """
     draw_splits(candidates, fractions, seed=seed)
-    leaked = list(leaks(candidates))
+    leaked = list(leaks([one for one in candidates if one.used]))
     if leaked and on_leak is OnLeak.ERROR:
         first, later = leaked[0]
         raise UserError(
-            f"{first.source.path} is in {first.split} and shows the same as {later.source.path} in "
-            f"{later.split}, {len(leaked)} such images in all; remove them or set "
-            "prepare.on_leak=drop"
+            f"{first.source.path} is in {first.split} and {_likeness(first, later)} "
+            f"{later.source.path} in {later.split}, {len(leaked):,} such images in all; remove "
+            "them or set prepare.on_leak=drop"
         )
     if on_leak is OnLeak.DROP:
         for candidate, later in leaked:
-            candidate.leave_out("leak", later)
+            candidate.leave_out(LEAK, later)
     check_counts(candidates)
     return len(leaked)
 
@@ -96,29 +100,57 @@ def check_counts(candidates: Sequence[Candidate]) -> None:
 
     It may be missing from one that came with the source: its index stays.
     """
-    given = {candidate.source.split for candidate in candidates} - {"train"}
-    counts = Counter((one.source.label, one.split) for one in candidates if one.split)
+    used = [one for one in candidates if one.used]
+    given = {one.source.split for one in used} - {"train"}
+    counts = Counter((one.source.label, one.split) for one in used)
     for label in sorted({label for label, _ in counts}):
         numbers = {split: counts[label, split] for split in SPLITS}
-        if not all(number or split in given for split, number in numbers.items()):
-            counted = ", ".join(f"{number} {split}" for split, number in numbers.items())
-            raise UserError(
-                f"class {label}: {sum(numbers.values())} images are too few for three splits "
-                f"({counted}); add images that are no duplicates, or remove the class"
-            )
+        missing = [split for split, number in numbers.items() if not number and split not in given]
+        if missing:
+            of_class = [one for one in candidates if one.source.label == label]
+            raise UserError(f"class {label}: {_shortage(of_class, numbers, missing)}")
+
+
+def _shortage(
+    of_class: Sequence[Candidate], numbers: dict[str, int], missing: Sequence[str]
+) -> str:
+    """Say what of a class is left in which split, what became of the rest, and what helps."""
+    counted = ", ".join(f"{number:,} {split}" for split, number in numbers.items())
+    out = [one for one in of_class if not one.used]
+    reasons = Counter(one.reason for one in out)
+    if reasons:
+        counted += "; left out: " + ", ".join(f"{count:,} {why}" for why, count in reasons.items())
+    if leaked := next((one for one in out if one.reason == LEAK), None):
+        return (
+            f"none of its {len(of_class):,} images is left for {' and '.join(missing)} ({counted}),"
+            f" such as {leaked.source.path}, {leaked.status}; remove such images from one of the "
+            "splits, or set prepare.on_leak=keep"
+        )
+    return (
+        f"{sum(numbers.values()):,} images are too few for three splits ({counted}); add images "
+        "that are no duplicates, or remove the class"
+    )
+
+
+def _likeness(first: Candidate, other: Candidate) -> str:
+    """Say what two of one component have in common."""
+    if first.source.group and first.source.group == other.source.group:
+        return f"is of group {first.source.group}, as is"
+    return "shows the same as"
 
 
 def _draw(
     candidates: Sequence[Candidate], fractions: dict[str, float], seed: int
 ) -> dict[int, str]:
-    """Return the split of each group, by a number in [0, 1) from the smallest pixel hash in it."""
+    """Return the split of each group, by a number in [0, 1) from the smallest image hash in it."""
     keys: dict[int, str] = {}
     strata: dict[tuple[str, ...], set[int]] = defaultdict(set)
     for candidate in candidates:
-        group, key = candidate.component, candidate.pixel_sha256
+        group, key = candidate.component, candidate.image_sha256
         keys[group] = min(key, keys.get(group, key))
-        strata[candidate.source.label, candidate.source.slice].add(group)
-        strata[candidate.source.label,].add(group)
+        if candidate.used:
+            strata[candidate.source.label, candidate.source.slice].add(group)
+            strata[candidate.source.label,].add(group)
     draws = {
         group: int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") / 2**64
         for group, key in keys.items()

@@ -12,9 +12,9 @@ TILE = 96  # pixels
 
 
 def contact_sheet(dataset: Dataset, path: Path) -> None:
-    """Write a PNG: a row a class, a cell a split, in it the first samples by pixel hash."""
+    """Write a PNG: a row a class, a cell a split, in it the first samples by image hash."""
     splits = [(name, dataset.split(name)) for name in SPLITS]
-    orders = [np.argsort(split.samples["pixel_sha256"].to_pylist()) for _, split in splits]
+    orders = [np.argsort(split.samples["image_sha256"].to_pylist()) for _, split in splits]
     cells = []
     for number, label in enumerate(dataset.card.classes):
         for (name, split), order in zip(splits, orders, strict=True):

@@ -50,7 +50,7 @@ def confirmed(
 ) -> tuple[Pairs, npt.NDArray[np.float64]]:
     """Return the pairs whose thumbnails correlate by at least `correlation`, and how much they do.
 
-    names: the images' pixel hashes; the mean is taken of the images with the smallest ones, so
+    names: the images' hashes; the mean is taken of the images with the smallest ones, so
     that one more image hardly changes it.
     """
     if not len(pairs):

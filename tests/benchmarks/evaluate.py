@@ -54,7 +54,7 @@ def stored(folder: Path, count: int) -> Split:
     shards.allocate()
     places = np.array([shards.place(position) for position in range(count)])
     columns = {name: pa.nulls(count, SCHEMA.field(name).type) for name in SCHEMA.names}
-    columns["pixel_sha256"] = pa.array([f"{i:064x}" for i in range(count)])
+    columns["image_sha256"] = pa.array([f"{i:064x}" for i in range(count)])
     columns["class"] = pa.array([CLASSES[i % 2] for i in range(count)])
     columns |= {name: pa.array([""] * count) for name in ("slice", "group")}
     columns |= {"shard": pa.array(places[:, 0]), "index": pa.array(places[:, 1])}

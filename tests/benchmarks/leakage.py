@@ -30,7 +30,7 @@ def judge(answers: list[dict[str, str]], bound: float, groups: dict[str, str]) -
     right = np.array([row["predicted"] == row["actual"] for row in answers])
     predicted = np.array([row["predicted"] == "defective" for row in answers])
     probability = np.array([float(row[POSITIVE]) for row in answers])
-    leaked = has_twin_elsewhere([row["pixel_sha256"] for row in answers], groups)
+    leaked = has_twin_elsewhere([row["image_sha256"] for row in answers], groups)
     found = {
         "accuracy": right.mean(),
         "balanced_accuracy": balanced_accuracy_score(actual, predicted),
@@ -51,4 +51,4 @@ def has_twin_elsewhere(test: list[str], groups: dict[str, str]) -> npt.NDArray[n
 def near_duplicates() -> dict[str, str]:
     """Return the group of each image, as prepare finds them with its own parameters."""
     samples = pq.read_table(ROOT / "data/prepared/samples.parquet").to_pylist()
-    return {row["pixel_sha256"]: row["group"] for row in samples}
+    return {row["image_sha256"]: row["group"] for row in samples}

@@ -27,7 +27,7 @@ def main() -> None:
     dataset = Dataset.open(Path("data/prepared"))
     rows = [row for row in dataset.samples.to_pylist() if row["status"] == USED]
     hashes = np.array([int(row["phash"], 16) for row in rows], dtype=np.uint64)
-    names = [row["pixel_sha256"] for row in rows]
+    names = [row["image_sha256"] for row in rows]
     images = Images(
         dataset.folder,
         shards=np.array([row["shard"] for row in rows]),

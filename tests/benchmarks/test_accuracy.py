@@ -11,7 +11,7 @@ from tests.kit.stage import ROOT
 def answer(name: str, actual: str, probability: float) -> dict[str, str]:
     predicted = "defective" if probability >= 0.5 else "functional"
     return {
-        "pixel_sha256": name,
+        "image_sha256": name,
         "actual": actual,
         "predicted": predicted,
         "probability_defective": str(probability),

@@ -134,12 +134,12 @@ def test_a_photograph_posted_to_the_server_is_answered_as_it_was_evaluated(
     with (folder / "plots/evaluate/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     samples = pq.read_table(folder / "data/prepared/samples.parquet").to_pylist()
-    path = {sample["pixel_sha256"]: sample["path"] for sample in samples}
+    path = {sample["image_sha256"]: sample["path"] for sample in samples}
     with serving(folder) as address:
         health = httpx2.get(f"{address}/health").json()
         assert health["provider"].endswith("ExecutionProvider")
         for row in rows[::5]:
-            photograph = (folder / "data/shapes" / path[row["pixel_sha256"]]).read_bytes()
+            photograph = (folder / "data/shapes" / path[row["image_sha256"]]).read_bytes()
             answer = httpx2.post(f"{address}/predict", files={"image": photograph}).json()
             assert answer["class"] == row["predicted"]
             for name, probability in answer["probabilities"].items():

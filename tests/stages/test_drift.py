@@ -258,9 +258,9 @@ def test_validation_is_what_the_reference_is_made_of(workspace: Path) -> None:
     reference = pq.read_table("data/model/reference.parquet")
     samples = pq.read_table("data/prepared/samples.parquet")
     splits = dict(
-        zip(samples["pixel_sha256"].to_pylist(), samples["split"].to_pylist(), strict=True)
+        zip(samples["image_sha256"].to_pylist(), samples["split"].to_pylist(), strict=True)
     )
-    assert {splits[key] for key in reference["pixel_sha256"].to_pylist()} == {"val"}
+    assert {splits[key] for key in reference["image_sha256"].to_pylist()} == {"val"}
 
 
 def test_a_missing_reference_names_the_cure(

@@ -19,6 +19,7 @@ from sklearn.metrics import (
 
 from server.model.classifier import Classifier
 from stages.data.dataset import Dataset, Split
+from stages.evaluation.mistakes import mistakes_sheet
 from stages.evaluation.model_card import print_results
 from tests.kit.stage import run_stage
 
@@ -105,11 +106,11 @@ def test_predictions_are_keyed_and_sorted_by_the_images_hash(
     found = rows(evaluated / "plots/predictions.csv")
     test = Dataset.open(Path("data/prepared")).split("test")
     actual = dict(
-        zip(*(test.samples[name].to_pylist() for name in ("pixel_sha256", "class")), strict=True)
+        zip(*(test.samples[name].to_pylist() for name in ("image_sha256", "class")), strict=True)
     )
-    assert [row["pixel_sha256"] for row in found] == sorted(actual)
+    assert [row["image_sha256"] for row in found] == sorted(actual)
     for row in found:
-        assert row["actual"] == actual[row["pixel_sha256"]]
+        assert row["actual"] == actual[row["image_sha256"]]
         by_class = {name: float(row[f"probability_{name}"]) for name in CLASSES}
         assert row["predicted"] == max(by_class, key=by_class.__getitem__)
         assert all(len(row[f"probability_{name}"]) <= 8 for name in CLASSES)  # 0.123456
@@ -146,8 +147,12 @@ def test_a_rerun_gives_the_same_bytes(workspace: Path, evaluated: Path, tmp_path
         assert (tmp_path / file.relative_to(evaluated)).read_bytes() == file.read_bytes(), file
 
 
-def test_the_sheet_shows_mistakes_beside_their_maps(evaluated: Path) -> None:
-    with Image.open(evaluated / "mistakes.png") as picture:
+def test_the_sheet_shows_mistakes_beside_their_maps(
+    workspace: Path, classifier: Classifier, tmp_path: Path
+) -> None:
+    split = replace(Dataset.open(Path("data/prepared")).split("test"), classes=[*CLASSES[::-1]])
+    mistakes_sheet(classifier, split, np.eye(3)[split.labels[::-1]], tmp_path / "mistakes.png")
+    with Image.open(tmp_path / "mistakes.png") as picture:
         assert picture.width == 3 * (2 * 160 + 12) + 12
         assert picture.height % (160 + 2 * 16 + 12) == 12
 

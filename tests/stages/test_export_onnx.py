@@ -78,7 +78,7 @@ def test_the_reference_holds_a_row_and_an_embedding_an_image_of_validation(
 ) -> None:
     validation = Dataset.open(Path("data/prepared")).split("val")
     table = pq.read_table("data/model/reference.parquet")
-    assert table["pixel_sha256"].equals(validation.samples["pixel_sha256"])
+    assert table["image_sha256"].equals(validation.samples["image_sha256"])
     probabilities, embeddings = classifier(validation.images.take(np.arange(len(validation))))
     assert matrix(table, "probabilities") == pytest.approx(probabilities, abs=1e-6)
     assert matrix(table, "embedding") == pytest.approx(embeddings, abs=1e-4)

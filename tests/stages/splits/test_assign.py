@@ -13,7 +13,7 @@ def candidate(
     key: str, *, group: int, label: str = "a", where: str = "", given: str = "", split: str = ""
 ) -> Candidate:
     source = SourceFile(file=key, path=key, label=label, slice=where, split=given)
-    return Candidate(source=source, pixel_sha256=key, component=group, split=split)
+    return Candidate(source=source, image_sha256=key, component=group, split=split)
 
 
 def several(count: int, *, label: str = "a", where: str = "", first: int = 0) -> list[Candidate]:
@@ -140,7 +140,7 @@ def test_what_leaks_is_dropped_kept_or_an_error(on_leak: OnLeak) -> None:
     assert leaked() == 1
     dropped = on_leak is OnLeak.DROP
     assert pair[0].status == ("leak: test of class a" if dropped else "used")
-    assert [one.split for one in pair] == ["" if dropped else "train", "test"]
+    assert [one.split for one in pair] == ["train", "test"]
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0, 0.2), (0.2, 0), (0.5, 0.5), (-1, 0.5)])

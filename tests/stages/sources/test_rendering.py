@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from server.image.decode import decode
+from stages.sources.rendering import DECODED_FOR, SIDE, rendering
+from tests.kit.drawing import encoded
+
+TARGETS = (16, 64, 160, 161, 224, 320, 700)
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """Return smooth noise, in which each scale of decoding makes other pixels."""
+    noise = np.random.default_rng(width).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "orientation"),
+    [
+        ("JPEG", (2600, 2700), 1),
+        ("JPEG", (1280, 960), 6),
+        ("JPEG", (639, 1400), 1),
+        ("JPEG", (90, 70), 1),
+        ("MPO", (1500, 1300), 1),
+        ("PNG", (500, 400), 1),
+        ("BMP", (4100, 4000), 1),
+    ],
+)
+def test_a_rendering_is_one_whatever_size_the_network_sees(
+    form: str, size: tuple[int, int], orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    more = {"exif": exif.tobytes()} if orientation > 1 else {}
+    data = encoded(picture(*size), form, **more)
+    expected = rendering(data, decode(data, target=DECODED_FOR), target=DECODED_FOR)
+    assert expected.shape == (SIDE, SIDE, 3)
+    assert expected.std() > 10
+    for target in TARGETS:
+        assert (rendering(data, decode(data, target=target), target=target) == expected).all()
