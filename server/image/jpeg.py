@@ -42,7 +42,8 @@ class JpegFrame:
 def read_markers(data: bytes) -> tuple[JpegFrame, list[int], int]:
     """Return the frame, the number of blocks of each scan, and where the first scan begins.
 
-    What is coded between the markers is passed over.
+    What is coded between the markers is passed over, and not looked at where the first scan has all
+    of the image: there libjpeg takes no other.
     """
     frame: JpegFrame | None = None
     scans: list[int] = []
@@ -56,6 +57,8 @@ def read_markers(data: bytes) -> tuple[JpegFrame, list[int], int]:
             first = first or end
             names = segment[1 : 1 + 2 * segment[0] : 2]
             scans.append(sum(frame.blocks.get(name, 0) for name in names))
+            if not frame.buffered(scans):
+                break
     if not frame or not scans:
         raise ImageError("a JPEG without an image")
     return frame, scans, first

@@ -12,7 +12,7 @@ from threading import Lock
 from server.errors import ImageTooLarge, Overloaded
 
 MEGA = 1_000_000
-M_MMAP_THRESHOLD = -3  # of mallopt(3)
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # of mallopt(3)
 BLOCK = 8 << 20  # bytes; larger blocks are pictures, smaller ones bodies too, which come and go
 
 
@@ -23,7 +23,9 @@ def give_back_pictures() -> None:
     a limit of 512 MB then come to 944 MB, and 674 MB stay. Other C libraries have no such call.
     """
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, BLOCK)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, BLOCK)
+        libc.mallopt(M_TRIM_THRESHOLD, 2 * BLOCK)
 
 
 class NoRoom(MemoryError):  # noqa: N818 - a state, no fault

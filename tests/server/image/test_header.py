@@ -1,5 +1,6 @@
 """The header tells size and cost; nothing is decoded."""
 
+import time
 import zlib
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from tests.kit.corpus import WHOLE, foul
 from tests.kit.drawing import encoded
 
 BOMB = zlib.compress(bytes(1 << 20))
-EMPTY_SCAN = structures.segment(0xDA, bytes((1, 1, 0, 0, 63, 0)))
+EMPTY_SCANS = structures.segment(0xDA, bytes((1, 1, 0, 0, 63, 0))) * 200
 
 
 def flat(mode: str, width: int, height: int, form: str, **options: object) -> bytes:
@@ -73,8 +74,8 @@ TOO_LARGE: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "empty-scans": (
         "of 201 scans",
-        lambda: (
-            structures.jpeg(4096, 4096, components=3, progressive=False)[:-2] + EMPTY_SCAN * 200
+        lambda: structures.jpeg(4096, 4096, components=3, progressive=False).replace(
+            b"\xff\xda", EMPTY_SCANS + b"\xff\xda"
         ),
     ),
     "progressive": ("of 3 scans", lambda: structures.jpeg(8000, 8000, components=3)),
@@ -140,6 +141,15 @@ def test_what_would_cost_too_much_is_refused_before_it_is_decoded(name: str) -> 
     limit, build = TOO_LARGE[name]
     with pytest.raises(ImageTooLarge, match=limit):
         read_header(build(), target=160)
+
+
+def test_scans_after_one_of_the_whole_image_are_not_decoded() -> None:
+    """They are not counted either; libjpeg ends at the first."""
+    whole = structures.jpeg(4096, 4096, components=3, progressive=False)[:-2]
+    began = time.thread_time()
+    with pytest.raises(ImageError, match="broken data stream"):
+        decode(whole + EMPTY_SCANS * 10, target=160)
+    assert time.thread_time() - began < 0.3  # whole ones would take 14 s
 
 
 def test_an_honest_lossless_webp_announces_few_code_tables() -> None:
