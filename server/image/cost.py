@@ -10,8 +10,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
+from server.image.colour import conversion_work
 from server.image.deflate import ENOUGH, is_slow
-from server.image.foreign import RAW, SAVE
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import image_data, metadata_bytes
@@ -22,7 +22,6 @@ Tag = ExifTags.Base
 YCBCR = 6
 FEW = 500_000  # pixels; a limit below says nothing to whoever made the file
 MANY_TABLES = 1_000  # groups of a WebP that are worth a word
-PREVIEW = 1  # a smaller version of another picture of the file, as in DNG, NEF and ARW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +61,15 @@ def cost_of(
     copied = 0 if source.mode == "RGB" and factor == 1 else 4 * reduced
     decoded = decoding.bytes + _stored(source.mode) * pixels + copied
     resized = 4 * reduced + 4 * (target or 0) * max(source.size) / factor
+    nanoseconds = decoding.nanoseconds + limits.RESIZE * reduced
+    if profile := source.info.get("icc_profile"):
+        at_once = source.mode == "RGB" and not source.has_transparency_data
+        nanoseconds += conversion_work(len(profile), reduced if at_once else pixels)
+        decoded += limits.PROFILE.bytes * len(profile)
     return Cost(
         kind=decoding.kind,
         bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),
-        nanoseconds=decoding.nanoseconds + limits.RESIZE * reduced,
+        nanoseconds=nanoseconds,
     )
 
 
@@ -154,8 +158,6 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     """Return the cost of a TIFF; strips and tiles are read whole, and may be larger than it."""
     assert isinstance(source, TiffImageFile)
     tags, mode, pixels = source.tag_v2, source.mode, source.width * source.height
-    if tags.get(Tag.NewSubfileType, 0) & PREVIEW:
-        raise ImageError(f"this is {RAW}; {SAVE}")
     coding, pieces = read_pieces(source, data)
     coded = max(len(data), sum(map(len, pieces)))
     width, height = int(tags[Tag.ImageWidth]), int(tags[Tag.ImageLength])

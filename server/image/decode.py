@@ -5,11 +5,12 @@ Rules, so that one photograph always gives one array:
 * judged by content, never by name; only the formats of `FORMATS`; of an animation the first frame
 * what would take too much memory or work is refused by its header, before anything is decoded
 * transparency is blended on white; 16-bit is scaled to 8; CMYK, palette and gray become RGB
+* colours become sRGB by the profile of the file, where it has one that can be used
 * a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
   where that leaves each side at least twice as long as the input of the network
 * any other picture of more than `LARGE` pixels is reduced by a whole factor, to means of squares
   of pixels, under the same condition
-* turned upright by its EXIF orientation
+* turned upright by its EXIF orientation; one in XMP alone counts for nothing, as in browsers
 * a file that ends too soon is refused
 
 Nothing is copied at full size but what has to be: modes are converted in strips, and turned after
@@ -22,9 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
-from server.errors import ImageError
+from server.image.colour import Conversion, ProfileError, read_profile
 from server.image.header import Header, header_of, opened, reduction
 from server.image.limits import MAX_PIXELS
+from server.image.remark import Remark
 
 STRIP = 1 << 18  # pixels that are converted at once
 TURNS = {
@@ -36,9 +38,11 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # EXIF orientations but 1, which is upright
-EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+EXIF_KEYS = ("exif", "Raw profile type exif")
+XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 LARGEST_EXIF = 1 << 18  # bytes; Pillow parses it in Python, to 16 times as many
 SIDEWAYS = (5, 6, 7, 8)  # those that exchange width and height
+SPREAD = 32  # of 256 values: an eighth of what 16 bits can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,7 @@ class Decoded:
     """An upright RGB picture; `width`, `height`, `mode` and `format` are those of its file.
 
     The picture itself may be smaller, where `decode` was told what it is for.
+    `remarks`: what is odd about it.
     """
 
     picture: Image.Image
@@ -53,6 +58,7 @@ class Decoded:
     height: int
     mode: str
     format: str
+    remarks: tuple[Remark, ...] = ()
 
 
 def decode(
@@ -73,24 +79,52 @@ def decode(
         header = header_of(source, data, target=target, max_pixels=max_pixels)
         if admit:
             admit(header)
+        colours, remarks = _colours(source)
+        deep = ";16" in str(source.tile[:1])  # of 16 bits, which Pillow forgets when it loads
         source.load()
         orientation = _orientation(source)
-        picture = _rgb(source, reduction(source.size, target))
+        picture = _rgb(source, reduction(source.size, target), colours)
     del source  # its pixels, before others are made
     width, height = header.width, header.height
     if orientation in TURNS:
         picture = picture.transpose(TURNS[orientation])
     if orientation in SIDEWAYS:
         width, height = height, width
+    if deep and _spread(picture) < SPREAD:
+        remarks += (Remark.RANGE,)
     return Decoded(
-        picture=picture, width=width, height=height, mode=header.mode, format=header.format
+        picture=picture,
+        width=width,
+        height=height,
+        mode=header.mode,
+        format=header.format,
+        remarks=remarks,
     )
+
+
+def _colours(source: Image.Image) -> tuple[Conversion | None, tuple[Remark, ...]]:
+    """Return how the colours of a picture become sRGB, if they have to."""
+    profile = source.info.get("icc_profile")
+    if not profile:
+        return None, ()
+    try:
+        return read_profile(profile, source.mode), ()
+    except ProfileError:
+        return None, (Remark.PROFILE,)
+
+
+def _spread(picture: Image.Image) -> int:
+    """Return the difference of the brightest and the darkest value of any channel."""
+    darkest, brightest = zip(*picture.getextrema(), strict=True)
+    return int(max(brightest) - min(darkest))
 
 
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 is upright."""
     if any(len(picture.info.get(key) or "") > LARGEST_EXIF for key in EXIF_KEYS):
         return 1
+    for key in XMP_KEYS:  # where Pillow looks for what EXIF does not say
+        picture.info.pop(key, None)
     try:
         orientation = int(picture.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block says nothing about the pixels
@@ -98,35 +132,38 @@ def _orientation(picture: Image.Image) -> int:
     return orientation if 1 <= orientation <= 8 else 1  # noqa: PLR2004
 
 
-def _rgb(picture: Image.Image, factor: int) -> Image.Image:
-    """Return the picture in RGB, both sides divided by `factor`; as it is where it is that."""
+def _rgb(picture: Image.Image, factor: int, colours: Conversion | None) -> Image.Image:
+    """Return the picture in sRGB, both sides divided by `factor`; as it is where it is that."""
     if picture.mode == "RGB" and not picture.has_transparency_data:
-        return picture if factor == 1 else picture.reduce(factor)
+        picture = picture if factor == 1 else picture.reduce(factor)
+        return colours(picture) if colours else picture
     width, height = picture.size
     rows = factor * max(1, STRIP // (width * factor))
     if height <= rows:
-        return _opaque(picture).reduce(factor)
+        return _opaque(picture, colours).reduce(factor)
     whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
-        whole.paste(_opaque(strip).reduce(factor), (0, top // factor))
+        whole.paste(_opaque(strip, colours).reduce(factor), (0, top // factor))
     return whole
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):
-        return _eight_bit(picture)
-    if picture.mode == "F":
-        raise ImageError("32-bit floating point; save it with 8 or 16 bits a channel")
+def _opaque(picture: Image.Image, colours: Conversion | None) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        picture = _eight_bit(picture)
+    elif picture.mode == "La":  # premultiplied; Pillow knows but one way from there
+        picture = picture.convert("LA")
     if picture.has_transparency_data:
         opaque = Image.new("RGB", picture.size, "white")
-        picture = picture.convert("RGBA")
-        opaque.paste(picture, mask=picture)
+        if picture.mode != "LA":
+            picture = picture.convert("RGBA")
+        mask = picture.getchannel("A")
+        opaque.paste(colours(picture) if colours else picture.convert("RGB"), mask=mask)
         return opaque
-    return picture.convert("RGB")
+    return colours(picture) if colours else picture.convert("RGB")
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
     """Scale 16-bit gray by 1/257, so that 65535 is white; Pillow's own conversion clips at 255."""
     scaled = np.rint(np.asarray(picture, dtype=np.float32) / 257)
-    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
+    return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))

@@ -14,6 +14,7 @@ from server.image.cost import check, cost_of
 from server.image.foreign import advice
 from server.image.formats import FORMATS
 from server.image.limits import MAX_PIXELS, MAX_READS
+from server.image.png import scale_transparent
 from server.image.structure import check_structure, forget_directories
 
 LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
@@ -73,6 +74,7 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
             file = io.BytesIO(data) if data.startswith(b"BM") else CountedReads(data)
             with Image.open(file, formats=FORMATS) as source:
                 forget_directories(source)
+                scale_transparent(source)
                 yield source
     except (ImageError, MemoryError):  # the second is no fault of the image
         raise

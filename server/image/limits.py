@@ -16,6 +16,7 @@ MAX_WEBP_SYMBOLS = 200_000  # read in Python, before the number of code tables i
 MAX_TAGS = 4_000  # of a TIFF
 MAX_SEGMENTS = 20_000  # strips or tiles of a TIFF
 MAX_VALUES = 100_000  # numbers in the tags of a TIFF
+MAX_PROFILE = 4_000_000  # bytes of a colour profile; those of presses have up to 3 million
 EXIF = 12_000_000  # bytes that Pillow takes for all tags that an EXIF block may have
 OVERHEAD = 6_000_000  # bytes that strips and readers take, whatever the image
 
@@ -54,7 +55,6 @@ RATES = {
     "GIF": Rate(0, 6, 10),
     "TIFF": Rate(0, 5, 15),
     "TIFF 1": Rate(0, 3, 30),
-    "TIFF LAB": Rate(0, 50, 15),
 }
 
 # Lossless WebP: nanoseconds a group of Huffman codes, and its bytes at most, by the sizes of
@@ -62,6 +62,11 @@ RATES = {
 WEBP_GROUP = 25_000
 WEBP_GROUP_BYTES = 12_500
 WEBP_COLOUR_BYTES = 4
+
+# Colour profiles: bytes a byte of the profile, nanoseconds a pixel that is converted (of CMYK) and
+# a byte, and those of making the conversion, whatever the profile
+PROFILE = Rate(4, 50, 30)
+PROFILE_BUILD = 60_000_000
 
 # JPEG: by blocks of 8 x 8 samples, not pixels; where there are several scans, the coefficients are
 # kept until the last. Besides: nanoseconds a block in each scan, and a pixel that comes out.

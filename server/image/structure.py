@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
+from server.image.directory import TIFFS, Directories
 from server.image.jpeg import check_segments
 from server.image.limits import (
     MAX_COMPRESSED,
@@ -17,6 +18,8 @@ from server.image.limits import (
     MAX_VALUES,
     MAX_WEBP_CHUNKS,
 )
+from server.image.pages import check_pages
+from server.image.samples import check_samples
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -24,7 +27,6 @@ DEFLATED = (b"zTXt", b"iTXt", b"iCCP")  # chunks that Pillow inflates, to a mega
 TEXTS = (*DEFLATED, b"tEXt", b"eXIf")
 RATIO = 1032  # the most that deflate can make of a byte
 MEGABYTE = 1 << 20
-TIFFS = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 BLOBS = (1, 2, 6, 7)  # types of tags that stay bytes
 GEOMETRY = (256, 257, 258, 259, 277, 278, 322, 323)  # what says how large the samples are
 WHOLE_NUMBERS = (3, 4, 16)
@@ -45,6 +47,8 @@ def check_structure(data: bytes) -> None:
         _check_chunks(data)
     elif data[:4] in TIFFS:
         _check_tags(data)
+        check_samples(data)
+        check_pages(data)
 
 
 def metadata_bytes(data: bytes) -> int:
@@ -92,29 +96,19 @@ def _check_chunks(data: bytes) -> None:
 
 def _check_tags(data: bytes) -> None:
     values = 0
-    for number, (tag, kind, count) in enumerate(_tags(data)):
-        if number == MAX_TAGS:
-            raise ImageTooLarge(f"more tags than the limit of {MAX_TAGS:,}")
-        if tag in GEOMETRY and kind not in WHOLE_NUMBERS:  # libtiff takes types that Pillow skips
-            raise ImageError(f"TIFF tag {tag} of type {kind}")
-        if tag in OFFSETS and count > MAX_SEGMENTS:
-            raise ImageTooLarge(f"{count:,} strips or tiles, over the limit of {MAX_SEGMENTS:,}")
-        values += count if kind not in BLOBS else 0
-        if values > MAX_VALUES:
-            raise ImageTooLarge(f"tags of more values than the limit of {MAX_VALUES:,}")
-
-
-def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield tag, type and number of values of each entry of the first directory."""
-    order, large = TIFFS[data[:4]], data[2:4] in (b"+\0", b"\0+")
     try:
-        (start,) = struct.unpack_from(order + ("Q" if large else "I"), data, 8 if large else 4)
-        (entries,) = struct.unpack_from(order + ("Q" if large else "H"), data, start)
-        start += 8 if large else 2
-        for entry in range(entries):
-            yield struct.unpack_from(
-                order + ("HHQ" if large else "HHI"), data, start + entry * (20 if large else 12)
-            )
+        directories = Directories(data)
+        for number, (tag, kind, count, _) in enumerate(directories.entries(directories.first)):
+            if number == MAX_TAGS:
+                raise ImageTooLarge(f"more tags than the limit of {MAX_TAGS:,}")
+            if tag in GEOMETRY and kind not in WHOLE_NUMBERS:  # libtiff takes what Pillow skips
+                raise ImageError(f"TIFF tag {tag} of type {kind}")
+            if tag in OFFSETS and count > MAX_SEGMENTS:
+                limit = f"over the limit of {MAX_SEGMENTS:,}"
+                raise ImageTooLarge(f"{count:,} strips or tiles, {limit}")
+            values += count if kind not in BLOBS else 0
+            if values > MAX_VALUES:
+                raise ImageTooLarge(f"tags of more values than the limit of {MAX_VALUES:,}")
     except struct.error:  # outside of the file: for Pillow to refuse
         return
 
@@ -122,6 +116,7 @@ def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
 def forget_directories(source: Image.Image) -> None:
     """Have Pillow not read the directories of a TIFF that say nothing of its pixels."""
     if isinstance(source, TiffImageFile):
+        source.info.pop("xmp", None)  # or an orientation there would count as one of EXIF
         exif = source.getexif()
         for tag in DIRECTORIES:
             if tag in exif:

@@ -44,6 +44,11 @@ def tiff(rng: random.Random) -> Drawn:
     tags[258] = (rng.choice((1, 8, 8, 8, 16)),) * samples
     tags[262] = (rng.choice((0, 1, 2, 3, 5, 6, 8)),)
     tags |= {284: (rng.choice((1, 1, 2)),), 317: (rng.choice((1, 2)),)}
+    if rng.random() < 0.7:  # colours that fit the samples
+        fitting = {1: (0, 1, 1, 3), 3: (6,) if coding == 7 else (2,), 4: (2, 5)}
+        tags |= {258: (8,) * samples, 262: (rng.choice(fitting[samples]),), 284: (1,)}
+    else:
+        tags |= {266: (rng.choice((1, 2)),), 339: (rng.choice((1, 1, 2, 3)),) * samples}
     if rng.random() < 0.3:  # tiles
         tags |= {
             322: (log_uniform(rng, 1, 20_000),),
@@ -60,7 +65,10 @@ def tiff(rng: random.Random) -> Drawn:
         tags |= {273: (8,) * most, 279: (len(strip),) * most}
     few = {tag: numbers[0] for tag, numbers in tags.items() if tag < 400}
     about = f"{width}x{height} {count} strips of {rows} {few}"
-    return about, structures.tiff(width, height, [strip] * count, rows=rows, tags=tags)
+    data = structures.tiff(width, height, [strip] * count, rows=rows, tags=tags)
+    if rng.random() < 0.2:  # another page, somewhere
+        data = data[:-4] + struct.pack("<I", rng.randrange(len(data)))
+    return about, data
 
 
 def webp(rng: random.Random) -> Drawn:

@@ -6,6 +6,7 @@ What is announced often differs from what is there.
 import random
 from collections.abc import Callable
 
+from tests.kit.fuzz.colours import profiled
 from tests.kit.fuzz.containers import heif, tiff, vp8l, webp
 from tests.kit.fuzz.draws import Drawn
 from tests.kit.fuzz.streams import bmp, gif, jpeg, png
@@ -19,6 +20,7 @@ BUILDERS: tuple[Callable[[random.Random], Drawn], ...] = (
     webp,
     vp8l,
     heif,
+    profiled,
 )
 
 

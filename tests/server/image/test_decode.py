@@ -109,7 +109,7 @@ def bomb() -> bytes:
         (encoded(draw("disc", 4), "JPEG")[:500], "not readable"),
         (bomb(), "limit"),
         (encoded(Image.new("1", (8001, 8000)), "PNG"), "limit"),
-        (encoded(Image.new("F", (8, 8)), "TIFF"), "floating point"),
+        (encoded(Image.new("F", (8, 8)), "TIFF"), "floating-point"),
         (encoded(draw("disc", 5), "PPM"), "not an image of a format that is known"),
     ],
 )

@@ -56,4 +56,4 @@ def test_equal_seeds_draw_equal_structures_of_each_format() -> None:
     drawn = [draw_structure(seed) for seed in range(40)]
     assert drawn == [draw_structure(seed) for seed in range(40)]
     kinds = {about.split()[0] for about, _ in drawn}
-    assert kinds == {"jpeg", "png", "gif", "bmp", "tiff", "webp", "vp8l", "heif"}
+    assert kinds == {"jpeg", "png", "gif", "bmp", "tiff", "webp", "vp8l", "heif", "profiled"}
