@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "$$($(PYTHON) --version) will not do; try: make install PYTHON=python3.12" >&2; exit 2; }
 	@echo "Installing $$(grep -c '==' requirements.lock) packages into .venv: about 7 GB with CUDA, some minutes."
-	@$(PYTHON) -m venv .venv
+	@test -L .venv -a -x .venv/bin/python || $(PYTHON) -m venv .venv # a link leads to a ready one
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --require-hashes -r requirements.lock
 	@touch $@

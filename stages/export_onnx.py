@@ -20,7 +20,12 @@ from server.errors import UserError
 from server.model import providers
 from server.model.classifier import Classifier, Floats
 from server.model.metadata import SCHEMA_VERSION, Metadata
-from stages.answers.calibration import abstain_threshold, cross_entropy, fit_temperature
+from stages.answers.calibration import (
+    abstain_threshold,
+    cross_entropy,
+    fit_temperature,
+    temperature_bound,
+)
 from stages.answers.predictions import predict_outputs, prediction_table
 from stages.answers.scores import accuracy, scores
 from stages.artefact.golden_image import golden_image, golden_probabilities
@@ -100,6 +105,8 @@ def main(
         f"answers {figures['coverage']:.1%} of validation, "
         f"{figures['precision_of_answers']:.1%} of them right"
     )
+    if bound := temperature_bound(metadata.temperature):
+        print(f"export-onnx: {bound}")
 
 
 def _export(

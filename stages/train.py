@@ -91,7 +91,8 @@ def main(
     training = Training(learner, resume_state)
     if training.resume():
         print(f"train: goes on after epoch {training.epochs[-1].number}", flush=True)
-    with DvcliveLogs(curves, TIMINGS, enabled=processes.is_main) as logs:
+    logs = DvcliveLogs(curves, TIMINGS, enabled=processes.is_main)
+    with training.said_when_stopped(), logs:
         for epoch in training.epochs:
             logs.log(epoch)
         for number in training.remaining(epochs, patience):

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 from collections.abc import Iterable
+from functools import cache
 
 from server.errors import ModelError
 from server.model.onnx_runtime import onnxruntime
@@ -58,8 +59,14 @@ def open_session(
     if policy is ProviderPolicy.REQUIRE_CUDA:
         raise ModelError(f"CUDA is required, but {why}; mend that, or set SERVER_PROVIDER=auto")
     expected = policy is not ProviderPolicy.AUTO or driver_version() is not None
-    logger.log(logging.WARNING if expected else logging.INFO, "running on the CPU: %s", why)
+    _log_once(logging.WARNING if expected else logging.INFO, f"running on the CPU: {why}")
     return _session(model, [CPU], threads), why.reason if expected else None
+
+
+@cache
+def _log_once(level: int, message: str) -> None:
+    """Log a message at its first time in this process: a stage opens a file again and again."""
+    logger.log(level, message)
 
 
 def driver_version() -> int | None:

@@ -30,13 +30,35 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     """
     from scipy.optimize import minimize_scalar
 
+    def loss(temperature: float) -> float:
+        return cross_entropy(apply_temperature(probabilities, temperature), labels)
+
     best = minimize_scalar(
-        lambda log: cross_entropy(apply_temperature(probabilities, float(np.exp(log))), labels),
+        lambda log: loss(float(np.exp(log))),
         bounds=(np.log(COLDEST), np.log(HOTTEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return round(float(np.exp(best.x)), 6)
+    # the search ends beside a bound, or on the flat way to it, never on it
+    return min(COLDEST, HOTTEST, round(float(np.exp(best.x)), 6), key=loss)
+
+
+def temperature_bound(temperature: float) -> str:
+    """Return what it means that a fitted temperature is at the end of its range; "" elsewhere.
+
+    There the minimum of the cross-entropy lies outside, if there is one.
+    """
+    if temperature <= COLDEST:
+        return (
+            f"{COLDEST} is the lowest temperature that is tried: nearly all answers on validation "
+            "are right, so it cannot tell how sure to be; use more or harder validation images"
+        )
+    if temperature >= HOTTEST:
+        return (
+            f"{HOTTEST:g} is the highest temperature that is tried: on validation the answers are "
+            "no better than chance, so all classes get nearly equal probabilities"
+        )
+    return ""
 
 
 def abstain_threshold(probabilities: Probabilities, labels: Labels, *, target: float) -> float:

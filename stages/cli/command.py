@@ -6,6 +6,7 @@ signature of a stage is the schema of its parameters.
 
 import errno
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from server.errors import UserError
 from server.terminal import escape_unencodable, printable
 
 PARAMS = Path("params.yaml")
+INTERRUPTED = 130  # what Typer, like a shell, makes of Ctrl-C
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -33,6 +35,24 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     and keeps its traceback.
     """
     escape_unencodable()
+    command = _command(main, section)
+    try:
+        code = command(standalone_mode=False)
+    except TyperException as error:
+        _fail(" ".join(error.format_message().split()))
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        _fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
+    if code == INTERRUPTED:
+        _fail("stopped by Ctrl-C; run the same command again to go on", code=INTERRUPTED)
+    sys.exit(code)
+
+
+def _command(main: Callable[..., None], section: str) -> Callable[..., Any]:
+    """Return `main` as a command, its options explained and filled by params.yaml."""
     text = PARAMS.read_text(encoding="utf-8") if section and PARAMS.is_file() else ""
     explained = {key: _for_help(comment) for key, comment in comments(text).items()}
     for name, hint in get_type_hints(main, include_extras=True).items():
@@ -49,16 +69,7 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
     for option in command.params:
         if option.name in defaults:
             option.required, option.default = False, defaults[option.name]
-    try:
-        sys.exit(command(standalone_mode=False))
-    except TyperException as error:
-        _fail(" ".join(error.format_message().split()))
-    except UserError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno not in MENDABLE:
-            raise
-        _fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
+    return command
 
 
 def parameters(options: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +116,22 @@ def _defaults(text: str, section: str) -> dict[str, Any]:
         return {}
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, *, code: int = 2) -> NoReturn:
     print("error:", printable(message), file=sys.stderr)
-    raise SystemExit(2)
+    if hint := _way_back():
+        print("hint:", hint, file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _way_back() -> str:
+    """Return how to have outputs again that DVC has removed; "" where it did not, or in a copy.
+
+    DVC removes what a stage writes before it runs the stage, so before any option is looked at.
+    """
+    stage, root = os.environ.get("DVC_STAGE"), os.environ.get("DVC_ROOT")
+    if not stage or not root or Path(root).resolve() != Path.cwd():
+        return ""
+    return (
+        f"DVC had removed what {stage} writes: run the command again to have it made, or take the "
+        "committed results by make committed-results"
+    )

@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from rich.theme import Theme
 
 from server.model.metadata import Metadata
+from stages.answers.calibration import temperature_bound
 from stages.answers.scores import NAMES
 from stages.cli.output import read_json
 from stages.data.dataset import SPLITS, Card
@@ -85,7 +86,7 @@ Accuracy on worse images, the mean of three severities: \
 
 ## Limits
 
-{LINE.join(_limits(metrics))}
+{LINE.join(_limits(metadata, metrics))}
 
 ## Parameters
 
@@ -146,13 +147,15 @@ def _scores(metrics: dict[str, Any], kind: str, columns: Sequence[str]) -> str:
     return markdown_table((kind, *columns), rows)
 
 
-def _limits(metrics: dict[str, Any]) -> Iterable[str]:
+def _limits(metadata: Metadata, metrics: dict[str, Any]) -> Iterable[str]:
     yield "* It knows its classes only: a picture of anything else is called one of them too."
     for kind in ("class", "slice"):
         for name, scores in metrics.get(kind, {}).items():
             if scores["images"] < FEW:
                 images = scores["images"]
                 yield f"* {kind} {code(name)}: judged by {images} images, which says little."
+    if bound := temperature_bound(metadata.temperature):
+        yield f"* Its confidence is not calibrated: {bound}."
     name, scores = min(metrics["class"].items(), key=lambda item: item[1]["recall"])
     yield f"* Of class {code(name)} it misses most: recall {scores['recall']:.3f}."
     name, value = min(metrics["robustness"].items(), key=lambda item: item[1])

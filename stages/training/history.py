@@ -1,6 +1,7 @@
 """The history of a training: its epochs, the best weights, and resuming after a kill."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from math import isnan
 from operator import itemgetter
@@ -59,6 +60,16 @@ class Training:
                 "best_weights": self.best_weights,
             }
             self.resume_state.save(epoch.number, state)
+
+    @contextmanager
+    def said_when_stopped(self) -> Iterator[None]:
+        """Say at Ctrl-C from where the training will go on."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            last = f"after epoch {self.epochs[-1].number}" if self.epochs else "from the start"
+            print(f"train: stopped; the same command goes on {last}", flush=True)
+            raise
 
     def resume(self) -> bool:
         """Take up the training of these settings that was killed, if there is one."""

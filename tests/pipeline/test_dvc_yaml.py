@@ -30,7 +30,9 @@ def stages() -> dict[str, PipelineStage]:
     """The stages as DVC resolves them, by their sections in params.yaml."""
     with Repo(str(ROOT)) as repo:
         return {
-            stage.name.removesuffix("-onnx"): stage for stage in repo.index.stages if stage.name
+            stage.name.removesuffix("-onnx"): stage
+            for stage in repo.index.stages
+            if isinstance(stage, PipelineStage)  # what `dvc add` writes is a stage without a name
         }
 
 

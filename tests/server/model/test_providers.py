@@ -40,6 +40,20 @@ def test_convolutions_off_the_gpu_count_as_a_fallback() -> None:
         check_assignment([(CUDA, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
 
 
+@pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
+def test_why_it_runs_on_the_cpu_is_logged_once_a_process(model: Path) -> None:
+    program = (
+        "import logging; from pathlib import Path; from server.model.classifier import Classifier\n"
+        "from server.model.policy import ProviderPolicy\n"
+        "logging.basicConfig(level='INFO')\n"
+        f"for _ in range(3): Classifier(Path({str(model)!r}), policy=ProviderPolicy.CUDA)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.count("running on the CPU: no CUDA driver") == 1
+
+
 def test_the_policy_of_the_cpu_is_no_fallback(built: Path) -> None:
     chosen = Classifier(built / "data/model/model.onnx", policy=ProviderPolicy.CPU, threads=1)
     assert (chosen.provider, chosen.fallback) == (CPU, None)

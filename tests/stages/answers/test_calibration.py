@@ -6,6 +6,7 @@ from stages.answers.calibration import (
     apply_temperature,
     cross_entropy,
     fit_temperature,
+    temperature_bound,
 )
 
 
@@ -29,6 +30,17 @@ def test_temperature_one_changes_nothing_and_more_of_it_flattens() -> None:
 def test_a_temperature_can_be_taken_back() -> None:
     raw = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4]])
     assert apply_temperature(apply_temperature(raw, 0.6), 1 / 0.6) == pytest.approx(raw)
+
+
+@pytest.mark.parametrize(
+    ("right", "said"), [(1.0, "0.05 is the lowest"), (0.0, "20 is the highest"), (0.8, "")]
+)
+def test_a_fitted_temperature_at_the_end_of_its_range_is_said(right: float, said: str) -> None:
+    probabilities = np.tile(np.array([[0.9, 0.1]], dtype=np.float32), (50, 1))
+    labels = (np.arange(50) >= right * 50).astype(int)
+    meaning = temperature_bound(fit_temperature(probabilities, labels))
+    assert meaning.startswith(said)
+    assert bool(meaning) == bool(said)
 
 
 def test_cross_entropy_by_hand() -> None:

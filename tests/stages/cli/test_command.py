@@ -80,3 +80,33 @@ def test_help_shows_a_comment_as_it_is(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit):
             run(main, section="part")
     assert "[red] w[/]h, 0 to [1]" in capsys.readouterr().out
+
+
+def test_ctrl_c_is_one_line_and_the_code_of_a_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    assert call(main) == 130
+    assert (
+        capsys.readouterr().err == "error: stopped by Ctrl-C; run the same command again to go on\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "words"), [(".", ()), (".", ("--bogus", "1")), ("elsewhere", ()), ("", ())]
+)
+def test_under_dvc_a_failure_says_how_to_have_the_outputs_again(
+    root: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise UserError("data/cars: not there")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_STAGE", "train")
+        if root:  # in a copy of `--temp` or the queue DVC names the main checkout
+            patch.setenv("DVC_ROOT", str(Path.cwd() / root))
+        assert call(main, *words) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("error: ")
+    assert len(said) == (2 if root == "." else 1)
+    assert root != "." or said[1].startswith("hint: DVC had removed what train writes: run")

@@ -41,13 +41,18 @@ def saved(states: Path) -> list[int]:
     return sorted(int(file.name[:6]) for file in states.glob("*/0*.pt"))
 
 
-def kill_after(process: subprocess.Popen[str], states: Path, epoch: int) -> None:
-    """Kill a training, and all that it started, as soon as it has saved `epoch`."""
+def wait_for(process: subprocess.Popen[str], states: Path, epoch: int) -> None:
+    """Wait until a training has saved `epoch`."""
     end = time.monotonic() + 120
     while max(saved(states), default=0) < epoch:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def kill_after(process: subprocess.Popen[str], states: Path, epoch: int) -> None:
+    """Kill a training, and all that it started, as soon as it has saved `epoch`."""
+    wait_for(process, states, epoch)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -88,6 +93,20 @@ def test_killed_twice_it_ends_in_the_same_bytes(
     assert "train: goes on after epoch " in said
     assert results(tmp_path) == whole
     assert not list(states.iterdir())
+
+
+def test_ctrl_c_says_from_where_it_goes_on(built: Path, tmp_path: Path) -> None:
+    states, prepared = tmp_path / "states", built / "data/prepared"
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell ignores it
+    process = start(tmp_path, prepared, states)
+    signal.signal(signal.SIGINT, ours)
+    wait_for(process, states, 2)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert f"train: stopped; the same command goes on after epoch {saved(states)[-1]}\n" in said
+    assert said.splitlines()[-1].startswith("error: stopped by Ctrl-C; run the same command again")
+    assert "Traceback" not in said
 
 
 def test_a_torn_or_foreign_state_is_never_taken(
