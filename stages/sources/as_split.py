@@ -9,9 +9,10 @@ from server.errors import UserError
 from server.model.classifier import Classifier
 from server.terminal import printable
 from stages.data.dataset import Split, used_samples
-from stages.sources.folders import GroupBy, all_files, find, visible
+from stages.sources.folders import GroupBy, find
 from stages.sources.reading import UNREADABLE, read_all
 from stages.sources.source_file import SourceFile
+from stages.sources.tree import scan, visible
 
 
 @contextmanager
@@ -58,9 +59,9 @@ def _labelled(source: Path, classes: list[str]) -> list[SourceFile]:
 
 def _unlabelled(folder: Path) -> list[SourceFile]:
     files = [
-        SourceFile(file=str(file), path=path)
-        for file, path in all_files(folder)
-        if visible(path) and file.is_file()
+        SourceFile(file=str(folder / path), path=path)
+        for path in scan(folder).files
+        if visible(path)
     ]
     if not files:
         raise UserError(f"drift.current={folder}: no images there, and no log")

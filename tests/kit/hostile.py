@@ -23,7 +23,7 @@ CLASSES = (
     "![x](http://pictures.example/x.png)",  # Markdown
     "[x](javascript:alert) https://links.example",
     "_under_ *star* ~~gone~~ **",
-    "`tick`` ",
+    "`tick``",
     "a\\|b",
     "a|b\\",
     "car [front]",  # Rich
@@ -34,12 +34,12 @@ CLASSES = (
     "\"quoted\" 'single'",  # CSV, labels of Prometheus
     "-rf",
     "=cmd()",  # spreadsheets
-    " leading,  two;",
+    "comma,  two;",
     "🚗 \u200f\u05e9\u05dc\u05d5\u05dd é",  # Hebrew, after a mark of its direction
     ".dot",
     "0c5a1b2e-1234-4abc-8def-0123456789ab",  # what Evidently calls a widget
     "007",
-    "7",
+    "70",
     "nan",
     "x" * 253 + "é",  # 255 bytes, as long as a file's name can be
 )

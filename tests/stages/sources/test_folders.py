@@ -54,11 +54,6 @@ def test_folders_of_splits_keep_their_splits(
     assert "is already split" in capsys.readouterr().out
 
 
-def test_a_class_may_be_called_test_where_there_is_no_train(tmp_path: Path) -> None:
-    found = told(write(tmp_path, "test/a/1.png", "prod/b/1.png"))
-    assert found == {"prod/b/1.png": ("prod", "", ""), "test/a/1.png": ("test", "", "")}
-
-
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_manifest_says_class_slice_group_and_split(tmp_path: Path, kind: str) -> None:
     write(tmp_path, "1.png", "deep/2.png", "3.png")
@@ -83,9 +78,9 @@ def test_a_manifest_says_class_slice_group_and_split(tmp_path: Path, kind: str) 
     ("text", "complaint"),
     [
         ("image,label\n1.png,\n2.png,b\n", "row 1 has no image or no label"),
-        ("path,label\n1.png,a\n", "row 1 has no image or no label"),
+        ("photo,label\n1.png,a\n", "the columns are photo, label; needed are image and label"),
         ("image,label\n1.png,a\n1.png,b\n", "row 2 names 1.png again"),
-        ("image,label,split\n1.png,a,holdout\n", "no split is called holdout"),
+        ("image,label,split\n1.png,a,eval\n", "no split is called eval"),
         ("image,label\n1.png\n", "cannot be read"),
     ],
 )

@@ -1,0 +1,63 @@
+"""Names that are surely the same become one; names that only look the same are refused."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+
+from server.errors import UserError
+from stages.sources.source_file import SourceFile
+
+# letters of other scripts that are drawn like a Latin one (Unicode TS 39 lists many more)
+CYRILLIC = str.maketrans("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl")
+GREEK = str.maketrans("αεικνορτυχϲ", "aeikvoptuxc")
+DASHES = str.maketrans("‐‑‒–—―−_’‘`´", "--------''''")  # noqa: RUF001
+BETWEEN = re.compile(r"(?<=\w)[\s-]+(?=\w)")
+NUMBER = re.compile(r"\+?(-?)0*(\d+?)(?:\.(\d*?)0*)?")
+
+
+def normalise(files: Iterable[SourceFile]) -> list[SourceFile]:
+    """Return the files with class, slice and group in NFC and without spaces around them.
+
+    Raises `UserError` for two classes, or two slices, that look the same all the same.
+    """
+    known: dict[str, str] = {"": ""}
+
+    def same(name: str) -> str:
+        if name not in known:
+            known[name] = unicodedata.normalize("NFC", name).strip()
+        return known[name]
+
+    normalised = []
+    for file in files:
+        label, where, group = same(file.label), same(file.slice), same(file.group)
+        if (label, where, group) != (file.label, file.slice, file.group):
+            file = replace(file, label=label, slice=where, group=group)  # noqa: PLW2901
+        normalised.append(file)
+    _refuse({file.label: file.file for file in reversed(normalised)}, "classes")
+    _refuse({file.slice: file.file for file in reversed(normalised)}, "slices")
+    return normalised
+
+
+def likeness(name: str) -> str:
+    """Return what is equal for names that look the same: `Cat` and `cat`, `1` and `1.0`."""
+    text = unicodedata.normalize("NFKC", name).casefold().translate(CYRILLIC).translate(GREEK)
+    text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    text = BETWEEN.sub(" ", text.translate(DASHES)).strip()
+    return "-{}.{}".format(*number.groups("")) if (number := NUMBER.fullmatch(text)) else text
+
+
+def _refuse(paths: dict[str, str], kind: str) -> None:
+    seen: dict[str, str] = {}
+    for name in sorted(paths):
+        other = seen.setdefault(likeness(name), name)
+        if other != name:
+            raise UserError(
+                f"{kind} {_told(other)} and {_told(name)} look the same ({paths[other]}, "
+                f"{paths[name]}); give them one name, or names that differ"
+            )
+
+
+def _told(name: str) -> str:
+    """Return a name, with the numbers of its letters where others are drawn like them."""
+    return name if name.isascii() else f"{name} ({ascii(name)[1:-1]})"
