@@ -74,13 +74,13 @@ def _check_splits(tree: Tree, named: dict[str, str], given: str) -> None:
         renamed = ", or rename what is a class" if tree.children[""] != list(named) else ""
         raise UserError(
             f"{given}: {shown(flat)}: named like a split, with {count:,} files and no folder of a "
-            f"class in it; make a folder a class, or {MANIFEST}{away}{renamed}"
+            f"class in it; give each class a folder, or {MANIFEST}{away}{renamed}"
             f"{what_lies_there(tree)}"
         )
     for split, number in Counter(named.values()).items():
         if number > 1:
             same = [top for top, of in named.items() if of == split]
-            raise UserError(f"{given}: {shown(same)}: each named like {split}; make them one")
+            raise UserError(f"{given}: {shown(same)}: each named like {split}; unite them")
     if "train" not in named.values():
         raise UserError(
             f"{given}: {shown(named)}: named like a split, but there is no train beside it; add "
@@ -100,7 +100,7 @@ def _check_classes(tree: Tree, above: str, names: Sequence[str], given: str) -> 
     doubtful = doubtful_splits(names)
     if names and all(no_class(name) or split_of(name) or name in doubtful for name in names):
         raise UserError(
-            f"{given}: {shown(folders)}: no class is called so; make a folder a class, or "
+            f"{given}: {shown(folders)}: no class is called so; give each class a folder, or "
             f"{MANIFEST}{what_lies_there(tree)}"
         )
     for folder in folders if len(folders) > 1 else []:
