@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,12 +75,14 @@ class Shards:
 
     def write(self, first: int, images: Sequence[Pixels | None]) -> None:
         """Store images at the positions from `first` on; None leaves its place as it is."""
-        for position, image in enumerate(images, start=first):
-            if image is not None:
-                shard, index = self.place(position)
-                with (self.folder / shard_name(shard)).open("r+b") as file:
-                    start = os.fstat(file.fileno()).st_size % self.bytes_each
-                    os.pwrite(file.fileno(), image.tobytes(), start + index * self.bytes_each)
+        places = [self.place(position) for position in range(first, first + len(images))]
+        together = zip(places, images, strict=True)
+        for shard, of_shard in groupby(together, key=lambda item: item[0][0]):
+            with (self.folder / shard_name(shard)).open("r+b") as file:
+                start = os.fstat(file.fileno()).st_size % self.bytes_each
+                for (_, index), image in of_shard:
+                    if image is not None:
+                        os.pwrite(file.fileno(), image.tobytes(), start + index * self.bytes_each)
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

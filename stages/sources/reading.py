@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from server.errors import ImageError, ImageTooLarge
 from server.image.decode import decode
@@ -21,7 +20,7 @@ from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
-from stages.sources.rendering import SIDE, rendering
+from stages.sources.rendering import SIDE, perceptual_hash, rendering
 from stages.sources.source_file import SourceFile
 
 CHUNK = 16
@@ -106,8 +105,6 @@ def _read_chunk(
 
 def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
     """Return an image's pixels, its rendering, and what is known of it."""
-    from imagehash import phash
-
     known: dict[str, Any] = {}
     try:
         with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
@@ -128,7 +125,7 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, di
             **known,
             "status": USED,
             "pixel_sha256": hashlib.sha256(size + rendered.tobytes()).hexdigest(),
-            "phash": str(phash(Image.fromarray(rendered))),
+            "phash": perceptual_hash(rendered),
             "width": decoded.width,
             "height": decoded.height,
             "mode": decoded.mode,

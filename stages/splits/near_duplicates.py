@@ -1,8 +1,8 @@
 """Near duplicates, by perceptual hash and pixels.
 
-They are found by the perceptual hash (64 bits of a DCT, `imagehash.phash`) and confirmed by pixels:
-the correlation of 32 x 32 gray thumbnails from which the mean of the data set has been taken, since
-what all pictures share (a frame, a horizon) proves nothing.
+They are found by the perceptual hash (64 bits of a DCT) and confirmed by pixels: the correlation of
+32 x 32 gray thumbnails from which the mean of the data set has been taken, since what all pictures
+share (a frame, a horizon) proves nothing.
 """
 
 from collections.abc import Sequence

@@ -90,7 +90,7 @@ def anonymous(process: psutil.Process) -> int:
 def prepare(source: Path, output: Path, size: int) -> tuple[float, int]:
     """Run the stage; return its seconds and its largest RssAnon in bytes."""
     options = {**PARAMS["prepare"], "source": source, "image_size": size}
-    names = ("prepared", "sheet", "conflicts", "metrics", "plots")
+    names = ("prepared", "sheet", "conflicts", "metrics", "details", "plots")
     words = arguments({**options, **{name: output / name for name in names}})
     start = time.perf_counter()
     process = psutil.Popen(

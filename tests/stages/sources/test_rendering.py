@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from imagehash import phash
 from PIL import Image
 
 from server.image.decode import decode
-from stages.sources.rendering import DECODED_FOR, SIDE, rendering
-from tests.kit.drawing import encoded
+from stages.sources.rendering import DECODED_FOR, SIDE, perceptual_hash, rendering
+from tests.kit.drawing import CLASSES, draw, encoded
+from tests.kit.stage import PARAMS
 
 TARGETS = (16, 64, 160, 161, 224, 320, 700)
 
@@ -39,3 +41,19 @@ def test_a_rendering_is_one_whatever_size_the_network_sees(
     assert expected.std() > 10
     for target in TARGETS:
         assert (rendering(data, decode(data, target=target), target=target) == expected).all()
+
+
+def test_the_perceptual_hash_is_that_of_imagehash() -> None:
+    pictures = [draw(kind, seed) for kind in CLASSES for seed in range(40)]
+    for drawn in (*pictures, picture(300, 200), picture(32, 32)):
+        small = drawn.resize((SIDE, SIDE))
+        assert perceptual_hash(np.asarray(small)) == str(phash(small))
+
+
+def test_pictures_of_one_colour_have_one_perceptual_hash() -> None:
+    flat = [np.full((SIDE, SIDE, 3), colour, np.uint8) for colour in (1, 100, 254, 255)]
+    assert {perceptual_hash(pixels) for pixels in flat} == {"8000000000000000"}
+
+
+def test_at_the_default_size_nothing_is_decoded_twice() -> None:
+    assert PARAMS["prepare"]["image_size"] == DECODED_FOR
