@@ -20,6 +20,7 @@ from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
+from stages.sources.remarks import print_remarks
 from stages.sources.rendering import SIDE, perceptual_hash, rendering
 from stages.sources.source_file import SourceFile
 
@@ -30,7 +31,8 @@ RENDERINGS = "renderings"  # folder beside the shards; who reads a source for go
 
 OF_FILE = ("status", "image_sha256")
 OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
-FACTS = pa.schema([SCHEMA.field(name) for name in (*OF_FILE, *OF_PIXELS)])
+REMARKS = pa.field("remarks", pa.list_(pa.string()))
+FACTS = pa.schema([*(SCHEMA.field(name) for name in (*OF_FILE, *OF_PIXELS)), REMARKS])
 
 
 def read_all(
@@ -38,7 +40,7 @@ def read_all(
 ) -> pa.Table:
     """Store each readable image in shards of `folder`; return the samples table, a row a file.
 
-    stage: whose progress is shown.
+    stage: whose progress is shown, and what is odd about images is told by how many there are.
     `status` says of the others why they are `unreadable`; what only pixels can tell is null then.
     The images' renderings are in shards of their own, see `renderings`.
     """
@@ -64,8 +66,10 @@ def read_all(
 
         shown = track(chunks(), what=stage, total=len(files), unit="images", size=len)
         facts = pa.concat_tables([FACTS.empty_table(), *shown])
+    print_remarks(files, facts[REMARKS.name], stage=stage)
     shard, index = shards.places(np.arange(len(files)))
-    columns = {name: facts[name] for name in FACTS.names} | {"shard": shard, "index": index}
+    columns = {name: facts[name] for name in (*OF_FILE, *OF_PIXELS)}
+    columns |= {"shard": shard, "index": index}
     for name in ("path", "label", "slice", "group", "split"):
         columns["class" if name == "label" else name] = [getattr(file, name) for file in files]
     return pa.table(columns, schema=SCHEMA)
@@ -130,6 +134,7 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, di
             "height": decoded.height,
             "mode": decoded.mode,
             "format": decoded.format,
+            REMARKS.name: list(decoded.remarks),
             **image_features(pixels, width=decoded.width, height=decoded.height),
         },
     )
