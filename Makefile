@@ -10,7 +10,7 @@ HEAD ?= HEAD
 export BASE HEAD # branches may be called like commands, so recipes leave them to the shell
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
+.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push keep-results committed-results \
 	test test-slow bench lint audit sbom licences check-lock lock images pictures parameters
 
 help: ## list the targets
@@ -32,6 +32,13 @@ $(INSTALLED): requirements.lock
 
 repro: install ## run the pipeline: prepare, train, export-onnx, evaluate, drift
 	@dvc repro
+	@python -m stages.reports.results say
+
+keep-results: install ## keep what this machine came to, also after committed-results
+	@python -m stages.reports.results keep
+
+committed-results: install ## take back dvc.lock, metrics, plots and outputs of the last commit
+	@python -m stages.reports.results committed
 
 serve: install ## serve data/model/model.onnx on port 8000
 	@python -m server
@@ -60,7 +67,7 @@ experiment: install ## run what is behind; all of it where the packages differ f
 	@if git diff --quiet "$$BASE...HEAD" -- requirements.lock; then dvc repro; else dvc repro -f; fi
 
 pull push: install ## fetch or store outputs, where a remote is configured
-	@if [ -n "$$(dvc remote default 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \
+	@if [ -n "$$(dvc config core.remote 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \
 	else echo "make $@: no DVC remote is configured (dvc remote add -d NAME gs://BUCKET/PATH)"; fi
 
 test: install lint check-lock ## all checks and tests, on two cores; COVERAGE=--cov measures that, too
@@ -108,11 +115,7 @@ parameters: install ## write the table of parameters into stages/README.md
 	@python -m tests.project.parameters
 
 check-lock: install ## say whether dvc.lock is behind the code and the parameters
-	@state=$$(dvc repro --allow-missing --dry 2>&1); \
-	if [ $$? -ne 0 ] || echo "$$state" | grep -q -e '^Running stage' -e 'is cached'; then \
-		echo "dvc.lock is behind the code or params.yaml: run \`dvc repro\` and commit dvc.lock, metrics and plots" >&2; \
-		exit 1; \
-	fi
+	@python -m stages.reports.check_lock
 
 images: ## build the images server-cpu, server and pipeline; ENGINE=podman or buildah
 	@for target in server-cpu server pipeline; do \
