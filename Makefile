@@ -7,7 +7,9 @@ export DO_NOT_TRACK := 1
 INSTALLED := .venv/.installed
 BASE ?= main
 HEAD ?= HEAD
-export BASE HEAD # branches may be called like commands, so recipes leave them to the shell
+SEEDS ?= 0
+PICTURES ?= show
+export BASE HEAD SEEDS PICTURES # branches may be called like commands, so recipes leave them to the shell
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push keep-results committed-results \
@@ -60,11 +62,12 @@ retrain: install ## run an experiment NAME with the parameters SET, and push it
 	@for one in $$SET; do set -- "$$@" -S "$$one"; done; dvc exp run --pull --name "$$NAME" "$$@"
 	@dvc exp push origin "$$NAME"
 
-report: install ## compare HEAD with BASE (main), for a pull request
-	@python -m stages.reports.pull_request --base "$$BASE" --head "$$HEAD"
+report: install ## compare HEAD with BASE (main), for a pull request; SEEDS=3 trains both anew
+	@python -m stages.reports.pull_request --base "$$BASE" --head "$$HEAD" \
+		--seeds "$$SEEDS" --pictures "$$PICTURES"
 
 experiment: install ## run what is behind; all of it where the packages differ from BASE's
-	@if git diff --quiet "$$BASE...HEAD" -- requirements.lock; then dvc repro; else dvc repro -f; fi
+	@python -m stages.reports.experiment --base "$$BASE"
 
 pull push: install ## fetch or store outputs, where a remote is configured
 	@if [ -n "$$(dvc config core.remote 2> /dev/null)" ]; then dvc $@ $(if $(filter pull,$@),--allow-missing); \

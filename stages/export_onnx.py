@@ -20,6 +20,7 @@ from server.errors import UserError
 from server.model import providers
 from server.model.classifier import Classifier, Floats
 from server.model.metadata import SCHEMA_VERSION, Metadata
+from stages.answers.abstention import coverage_in_words
 from stages.answers.calibration import (
     abstain_threshold,
     cross_entropy,
@@ -102,8 +103,8 @@ def main(
     print(
         f"export-onnx: {model}, {precision}, {figures['bytes'] / 1e6:.1f} MB; differs from torch "
         f"by at most {figures['max_difference']:.1g}; temperature {figures['temperature']:.3f}; "
-        f"answers {figures['coverage']:.1%} of validation, "
-        f"{figures['precision_of_answers']:.1%} of them right"
+        "on validation it "
+        f"{coverage_in_words(figures['coverage'], figures['precision_of_answers'])}"
     )
     if bound := temperature_bound(metadata.temperature):
         print(f"export-onnx: {bound}")

@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from rich.theme import Theme
 
 from server.model.metadata import Metadata
+from stages.answers.abstention import coverage_in_words
 from stages.answers.calibration import temperature_bound
 from stages.answers.scores import NAMES
 from stages.cli.output import read_json
@@ -52,6 +53,7 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
     ]
     after, before = metrics["calibration"], metrics["before_temperature"]
     abstain, robustness = metrics["abstain"], metrics["robustness"].items()
+    answered = coverage_in_words(abstain["coverage"], abstain["precision"])
     parameters = [
         (f"{section}.{name}", str(value))
         for section, values in metadata.parameters.items()
@@ -78,8 +80,7 @@ On {metrics["images"]:,} images; intervals: 95 %, bootstrap\
 
 Expected calibration error {after["ece"]:.3f}, Brier score {after["brier"]:.3f} (before \
 temperature {metadata.temperature:.3f}: {before["ece"]:.3f}, {before["brier"]:.3f}). Below \
-confidence {abstain["threshold"]:.3f} the model abstains: here it answers \
-{abstain["coverage"]:.1%}, and {abstain["precision"]:.1%} of that is right.
+confidence {abstain["threshold"]:.3f} the model abstains. Of these images it {answered}.
 
 Accuracy on worse images, the mean of three severities: \
 {", ".join(f"{name} {value:.3f}" for name, value in robustness)}.

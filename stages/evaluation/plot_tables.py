@@ -53,20 +53,21 @@ def write_plot_tables(
         "robustness": robustness,
     }
     tables = {name: pa.Table.from_pylist(content) for name, content in rows.items()}
-    tables["predictions"] = _predictions(metadata.classes, split, probabilities)
+    tables["predictions"] = _predictions(metadata, split, probabilities)
     folder.mkdir()
     for name, table in tables.items():
         pyarrow.csv.write_csv(table, folder / f"{name}.csv")
 
 
-def _predictions(classes: list[str], split: Split, probabilities: Probabilities) -> pa.Table:
+def _predictions(metadata: Metadata, split: Split, probabilities: Probabilities) -> pa.Table:
     """Return a row an image, keyed and sorted by the hash of its file."""
-    names = np.array(classes)
-    columns = {name: split.samples[name] for name in ("image_sha256", "group", "slice")}
+    names = np.array(metadata.classes)
+    columns = {name: split.samples[name] for name in ("image_sha256", "path", "group", "slice")}
     columns["actual"] = names[split.labels].tolist()
     columns["predicted"] = names[probabilities.argmax(axis=1)].tolist()
+    columns["abstain"] = probabilities.max(axis=1) < metadata.abstain_threshold
     rounded = probabilities.astype(np.float64).round(6)
-    columns |= {f"probability_{name}": rounded[:, index] for index, name in enumerate(classes)}
+    columns |= {f"probability_{name}": rounded[:, at] for at, name in enumerate(metadata.classes)}
     return pa.table(columns).sort_by("image_sha256")
 
 

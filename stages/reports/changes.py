@@ -1,17 +1,24 @@
 """Two revisions' parameters, metrics, data and losses compared, as Markdown."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
 from stages.evaluation.model_card import score_interval
+from stages.reports.comment import folded
+from stages.reports.inputs import Inputs
+from stages.reports.names import counted, short
 from stages.reports.revision import Revision, diff, flat
 
 SAME = "None changed."
-MOST = 200  # rows of a table: a comment holds 65,536 characters
-OF_MODEL, OF_DATA = ("train", "export", "evaluate"), ("prepare", "drift")  # stages
-BOUND = re.compile(r"(^|\.)interval\.\w+\.(low|high)$")  # of an interval; a class may be called so
+MOST = 60  # rows of a table, points of a curve
+OF_MODEL = {"train": "train", "export": "export-onnx", "evaluate": "evaluate"}  # files and stages
+OF_DATA = {"prepare": "prepare", "drift": "drift"}
+# bounds of intervals, figures of classes; a class may be called so
+LEFT_OUT = re.compile(r"(^|\.)interval\.\w+\.(low|high)$|^class\.")
 CURVES = "plots/train/plots/metrics/{}/loss.tsv"
 COLOURS = ("blue", "orange")  # before, after
 CHART = """{heading} by epoch: {names}.
@@ -30,34 +37,39 @@ xychart-beta
 {lines}
 ```"""
 
-Row = tuple[str, Any, Any]  # cells: what, before, after
+LONGEST = 120  # characters of a value
+
+Row = tuple[Any, Any, Any]  # cells: what, before, after
 
 
 def changed_parameters(base: Revision, head: Revision) -> str:
     """Return a table of parameters that differ."""
     changed = diff("params", base, head).get("params.yaml", {})
     return _table(
-        "parameter", [(name, *map(_value, values)) for name, values in sorted(changed.items())]
+        "parameter",
+        [(short(name), *map(_value, values)) for name, values in sorted(changed.items())],
     )
 
 
-def changed_metrics(base: Revision, head: Revision) -> str:
-    """Return a table of scores with their intervals, and one of all other metrics that differ."""
+def changed_metrics(base: Revision, head: Revision, inputs: Inputs) -> str:
+    """Return a table of scores with their intervals, and one of all other metrics that differ.
+
+    Of stages alone whose inputs differ: what else differs comes from the machine.
+    """
     before, after = base.details("evaluate"), head.details("evaluate")
     names = [name for name in after.get("interval", {}) if name in after]
     scores = [(MarkdownText(name), _score(before, name), _score(after, name)) for name in names]
-    parts = [_table("on test", scores)] if scores else []
-    rows = [row for row in _figures(base, head, OF_MODEL) if not BOUND.search(row[0])]
+    parts = [_table("on test", scores)] if scores and inputs.affect("evaluate") else []
+    rows = _figures(base, head, inputs, OF_MODEL)
     if rows:
-        table = _table("metric", rows[:MOST])
-        summary = f"{len(rows)} metrics changed"
-        parts.append(f"<details><summary>{summary}</summary>\n\n{table}\n\n</details>")
+        parts.append(folded(f"{counted(len(rows), 'metric')} changed", _table("metric", rows)))
     return "\n\n".join(parts) or SAME
 
 
-def changed_data(base: Revision, head: Revision) -> str:
-    """Return a table of counts, splits and verdicts on drift that differ."""
-    return _table("", _figures(base, head, OF_DATA))
+def changed_data(base: Revision, head: Revision, inputs: Inputs) -> str:
+    """Return a folded table of counts, splits and verdicts on drift that differ."""
+    rows = _figures(base, head, inputs, OF_DATA)
+    return folded(f"{counted(len(rows), 'figure')} changed", _table("", rows)) if rows else SAME
 
 
 def loss_charts(base: Revision, head: Revision) -> str:
@@ -68,7 +80,7 @@ def loss_charts(base: Revision, head: Revision) -> str:
         for revision in (base, head):
             rows = revision.table(CURVES.format(split))
             if rows is not None:
-                curves[revision.label] = [round(float(value), 4) for value in rows["loss"]]
+                curves[revision.label] = rows["loss"].astype(float).tolist()
         if curves:
             charts.append(_chart(f"{split} loss", curves))
     return "\n\n".join(charts) or "None."
@@ -84,31 +96,50 @@ def _chart(title: str, curves: dict[str, list[float]]) -> str:
         epochs=max(2, *map(len, curves.values())),
         low=min(values),
         high=max(values),
-        lines="\n".join(f"  line [{', '.join(map(str, curve))}]" for curve in curves.values()),
+        lines="\n".join(f"  line [{_points(curve)}]" for curve in curves.values()),
     )
 
 
-def _figures(base: Revision, head: Revision, stages: Iterable[str]) -> list[Row]:
-    """Return the rows of all figures of `stages` that differ."""
+def _points(curve: list[float]) -> str:
+    """Return the values of a curve as Mermaid takes them, of a long one those at even steps."""
+    if len(curve) > MOST:
+        curve = np.interp(np.linspace(0, len(curve) - 1, MOST), range(len(curve)), curve).tolist()
+    return ", ".join(f"{value:.4f}" for value in curve)
+
+
+def _figures(base: Revision, head: Revision, inputs: Inputs, files: dict[str, str]) -> list[Row]:
+    """Return the rows of figures that differ, of `files` by the stage that writes each.
+
+    Left out are bounds of intervals, and classes: their recalls have a table of their own.
+    """
     rows = []
-    for stage in stages:
-        before, after = (flat(revision.details(stage)) for revision in (base, head))
+    for file in (file for file, stage in files.items() if inputs.affect(stage)):
+        before, after = (flat(revision.details(file)) for revision in (base, head))
         for name in sorted({*before, *after}):
             values = before.get(name), after.get(name)
-            if values[0] != values[1]:
-                rows.append((f"{stage}.{name}", *map(_value, values)))
+            if values[0] != values[1] and not LEFT_OUT.search(name):
+                rows.append((short(f"{file}.{name}"), *map(_value, values)))
     return rows
 
 
 def _table(what: str, rows: Sequence[Row]) -> str:
-    return markdown_table((what, "before", "after"), rows) if rows else SAME
+    if not rows:
+        return SAME
+    more = f"\n\nand {len(rows) - MOST:,} more" if len(rows) > MOST else ""
+    return markdown_table((what, "before", "after"), rows[:MOST]) + more
 
 
 def _value(value: Any) -> Any:
     """Return a parameter or metric as a cell of a table."""
-    if value is None:
-        return MarkdownText("-")
-    return MarkdownText(f"{value:.6g}") if isinstance(value, float) else value
+    match value:
+        case None:
+            return MarkdownText("-")
+        case float():
+            return MarkdownText(f"{value:.6g}")
+        case int() if not isinstance(value, bool):
+            return MarkdownText(f"{value:,}")
+        case _:
+            return short(value, longest=LONGEST)
 
 
 def _score(metrics: dict[str, Any], name: str) -> MarkdownText:

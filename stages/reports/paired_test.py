@@ -27,19 +27,24 @@ class Comparison:
     fixed: int
     p_value: float
 
-    def sentence(self) -> str:
-        """Say what the figures mean."""
+    def sentence(self, where: str) -> str:
+        """Say what the figures mean, beginning with the images that they are of."""
         points = 100 * (self.after - self.before)
         low, high = 100 * self.low, 100 * self.high
         if not self.broken and not self.fixed:
-            return f"Right and wrong on the same images, all {self.images:,} of them."
+            return f"On {where}: right on the same ones, and wrong on the same."
         if low > 0:
-            return f"Better by {points:.1f} points, 95 % interval {low:.1f} to {high:.1f}."
+            return (
+                f"On {where}: better by {points:.1f} points, 95 % interval {low:.1f} to {high:.1f}."
+            )
         if high < 0:
-            return f"Worse by {-points:.1f} points, 95 % interval {-high:.1f} to {-low:.1f}."
+            return (
+                f"On {where}: worse by {-points:.1f} points, 95 % interval {-high:.1f} to "
+                f"{-low:.1f}."
+            )
         return (
-            f"No difference that {self.images:,} images can show: {points:+.1f} points, 95 % "
-            f"interval {low:+.1f} to {high:+.1f}."
+            f"On {where}: no difference that so many can show, {points:+.1f} points, 95 % interval "
+            f"{low:+.1f} to {high:+.1f}."
         )
 
 

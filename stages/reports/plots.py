@@ -7,8 +7,9 @@ from pathlib import Path
 import vl_convert
 
 from server.errors import UserError
-from stages.evaluation.markdown import code
-from stages.reports.revision import Revision, dvc
+from stages.reports.commands import dvc_json
+from stages.reports.names import short
+from stages.reports.revision import Revision, committed
 
 SCALE = 1.5  # pixels of a PNG to one of the plot
 SIZE = 300  # of a plot that leaves its size to the page
@@ -17,10 +18,11 @@ SIZE = 300  # of a plot that leaves its size to the page
 def draw_plots(base: Revision, head: Revision, folder: Path) -> str:
     """Write a PNG and an SVG of each plot that `dvc plots diff` has; say in Markdown which."""
     try:
-        text = dvc("plots", "diff", base, head, "--out", str(folder / ".images"))
+        out = str(folder / ".images")
+        plots = dvc_json("plots", "diff", *committed(base, head), "--out", out)
     except UserError as error:  # say, a template that one of them had and the workspace has not
-        return f"As PNG and SVG beside this report: none ({code(error)})."
-    plots, names = json.loads(text or "{}"), []
+        return f"As PNG and SVG beside this report: none ({short(error, longest=300)})."
+    names = []
     for title, renderers in plots.get("data", plots).items():
         for content in (each["content"] for each in renderers if each["type"] == "vega"):
             spec = json.loads(content) if isinstance(content, str) else content

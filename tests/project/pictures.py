@@ -25,6 +25,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
+from stages.answers.abstention import coverage_in_words
 from stages.evaluation.model_card import print_results
 from stages.splits.overview import print_summary
 from tests.kit.browser import browser
@@ -56,8 +57,8 @@ def _printed(root: Path) -> Iterator[str]:
     made = _read(root, "export")
     yield (
         f"export-onnx: {PARAMS['export']['precision']}, {made['bytes'] / 1e6:.1f} MB; temperature "
-        f"{made['temperature']:.3f}; answers {made['coverage']:.1%} of validation, "
-        f"{made['precision_of_answers']:.1%} of them right"
+        f"{made['temperature']:.3f}; on validation it "
+        f"{coverage_in_words(made['coverage'], made['precision_of_answers'])}"
     )
     yield "Running stage 'evaluate':"
     yield _caught(lambda: print_results((root / "metrics/model_card.md").read_text()))

@@ -20,19 +20,19 @@ def test_mcnemar_of_a_table_that_is_in_print() -> None:
 def test_identical_answers_are_no_evidence() -> None:
     test = paired_test(*flags(80, 0, 0, 20), [""] * 100)
     assert (test.p_value, test.low, test.high) == (1, 0, 0)
-    assert test.sentence() == "Right and wrong on the same images, all 100 of them."
+    assert test.sentence("a few") == "On a few: right on the same ones, and wrong on the same."
 
 
 def test_the_sentence_says_what_the_interval_does() -> None:
     better = paired_test(*flags(400, 10, 50, 40), [""] * 500)
-    assert better.sentence().startswith("Better by 8.0 points, 95 % interval ")
+    assert better.sentence("all").startswith("On all: better by 8.0 points, 95 % interval ")
     assert better.p_value < 0.001
     worse = paired_test(*flags(400, 50, 10, 40), [""] * 500)
-    assert worse.sentence().startswith("Worse by 8.0 points, 95 % interval ")
+    assert worse.sentence("all").startswith("On all: worse by 8.0 points, 95 % interval ")
     assert worse.low < -0.08 < worse.high < 0
     same = paired_test(*flags(400, 25, 27, 48), [""] * 500)
-    assert same.sentence().startswith(
-        "No difference that 500 images can show: +0.4 points, 95 % interval -"
+    assert same.sentence("all").startswith(
+        "On all: no difference that so many can show, +0.4 points, 95 % interval -"
     )
     assert same.p_value > 0.5
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.reports.inputs import Inputs
+from stages.reports.revision import Revision
 from tests.kit.browser import browser
 from tests.kit.clone import ENVIRONMENT, call, git
 
+UNCHANGED = "No parameter, code or data changed, so nothing is compared."
 OFFLINE = {**ENVIRONMENT, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
 
@@ -34,7 +37,8 @@ def repository(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     git(folder, "add", "metrics", "plots", "dvc.lock")
     git(folder, "commit", "-qm", "results")
     git(folder, "checkout", "-qb", "data")
-    change(folder, "params.yaml", "image_size: 64", "image_size: 48")
+    for name in ("params.yaml", "dvc.lock"):
+        change(folder, name, "image_size: 64", "image_size: 48")
     table = folder / "plots/evaluate/predictions.csv"
     table.write_text(re.sub(r'^"[0-9a-f]{8}', '"ffffffff', table.read_text(), flags=re.MULTILINE))
     git(folder, "commit", "-qam", "data")
@@ -63,7 +67,10 @@ def report(folder: Path, base: str, head: str) -> str:
 
 def test_a_changed_parameter_is_reported_with_all_that_it_did(repository: Path) -> None:
     said = report(repository, "main", "HEAD")
-    assert re.search(r"^\*\*(Better|Worse|No difference|Right and wrong)", said, re.MULTILINE)
+    assert re.search(r"^\*\*On all 20 test images: (better|worse|no|right) ", said, re.MULTILINE)
+    assert "`; changed: `train.lr`\n" in said
+    assert re.search(r"^\| `(disc|frame|stripes)/\w+-\d+\.(png|jpg)` \| ", said, re.MULTILINE)
+    assert "[pictures.html](pictures.html)" in said
     assert "| `train.lr` | 0.01 | 0.0001 |" in said
     assert re.search(r"\| accuracy \| 0\.\d{3} \(0\.\d{3} to \d\.\d{3}\) \| ", said)
     assert "McNemar's p" in said
@@ -71,7 +78,6 @@ def test_a_changed_parameter_is_reported_with_all_that_it_did(repository: Path) 
     assert said.count("```mermaid") == 2
     assert said.count("  line [") == 4
     assert re.search(r"`main \([0-9a-f]{7,}\)`: is \\ said", said)
-    assert "`export.temperature`" in said
     folder = repository / "data/reports/pull-request"
     names = {file.stem for file in folder.glob("*.png")}
     assert names == {file.stem for file in folder.glob("*.svg")}
@@ -81,11 +87,66 @@ def test_a_changed_parameter_is_reported_with_all_that_it_did(repository: Path) 
     assert not git(repository, "status", "--porcelain").strip()
 
 
-def test_the_same_revision_twice_has_no_difference(repository: Path) -> None:
-    said = report(repository, "main", "main")
-    assert "Right and wrong on the same images" in said
-    assert said.count("None changed.") == 2
-    assert "| 1 |" in said  # p
+def test_where_only_documents_changed_nothing_is_compared(repository: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(repository, tmp_path / "copy", symlinks=True))
+    git(folder, "checkout", "-qb", "documents", "main")
+    change(folder, "README.md", "# From", "# Away from")
+    said = report(folder, "main", "workspace")
+    assert said.splitlines()[0] == f"**{UNCHANGED}**"
+    assert len(said.splitlines()) == 3
+    assert "machine" not in said
+
+
+def test_where_only_the_machine_differs_nothing_is_compared(
+    repository: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(repository, tmp_path / "copy", symlinks=True))
+    git(folder, "checkout", "-qb", "elsewhere", "main")
+    table = folder / "plots/evaluate/predictions.csv"
+    table.write_text(table.read_text().replace('"disc",true', '"frame",false'))
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    weights = lock["stages"]["train"]["outs"][0]["md5"]  # data/checkpoint, which others take
+    (folder / "dvc.lock").write_text((folder / "dvc.lock").read_text().replace(weights, 32 * "f"))
+    git(folder, "commit", "-qam", "another processor")
+    said = report(folder, "main", "HEAD")
+    assert said.splitlines()[0] == f"**{UNCHANGED}**"
+    assert "computed on another machine" in said
+    assert "accuracy" not in said
+
+
+def test_code_that_changed_after_the_results_is_known(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(repository, tmp_path / "copy", symlinks=True))
+    git(folder, "checkout", "-qb", "code", "main")
+    change(folder, "stages/training/recipe.py", '"""\n', '"""\n# a line more\n')
+    (folder / "stages/splits/new.py").write_text("NEW = True\n")
+    monkeypatch.chdir(folder)
+    inputs = Inputs.between(Revision.find("main"), Revision.find("workspace"))
+    assert inputs.behind == ["stages/splits", "stages/training"]
+    assert not inputs.unchanged
+    git(folder, "commit", "-qam", "code")
+    assert Inputs.between(Revision("main"), Revision("HEAD")).behind == ["stages/training"]
+
+
+def test_what_a_parameter_reaches_is_known(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    inputs = Inputs.between(Revision("main"), Revision("lr"))
+    assert inputs.changed == {"train": {"train.lr"}}
+    assert inputs.affected == {"train", "export-onnx", "evaluate", "drift"}
+    assert not inputs.behind
+
+
+def test_a_branch_that_only_a_remote_has_is_found(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repository, "clone", "-q", "-b", "lr", str(repository), str(tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path / "clone")
+    assert Revision.find("main").label.startswith("origin/main (")
+    assert Revision.find("lr").name == "lr"
+    assert Revision.find("origin/main").name == "origin/main"
 
 
 def test_a_first_run_says_that_there_is_nothing_to_compare_with(repository: Path) -> None:
