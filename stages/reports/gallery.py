@@ -57,7 +57,8 @@ def write_gallery(
     if pictures is Pictures.LICENSED and not FREE.match(licence):
         return (
             f"No pictures of them: the licence of the data ({short(licence)}) is not known to "
-            "allow it. `PICTURES=show` shows them to all who may read this report's files."
+            "allow it. `PICTURES=show`, in the workflow the variable `REPORT_PICTURES`, shows them "
+            "to all who may read the files of this report."
         )
     page = "".join(_page(changes, dataset))
     (folder / PAGE).write_text(page, encoding="utf-8")

@@ -67,12 +67,12 @@ def report(folder: Path, base: str, head: str) -> str:
 
 def test_a_changed_parameter_is_reported_with_all_that_it_did(repository: Path) -> None:
     said = report(repository, "main", "HEAD")
-    assert re.search(r"^\*\*On all 20 test images: (better|worse|no|right) ", said, re.MULTILINE)
+    assert re.search(r"^\*\*On all \d+ test images: (better|worse|no|right) ", said, re.MULTILINE)
     assert "`; changed: `train.lr`\n" in said
     assert re.search(r"^\| `(disc|frame|stripes)/\w+-\d+\.(png|jpg)` \| ", said, re.MULTILINE)
     assert "[pictures.html](pictures.html)" in said
     assert "| `train.lr` | 0.01 | 0.0001 |" in said
-    assert re.search(r"\| accuracy \| 0\.\d{3} \(0\.\d{3} to \d\.\d{3}\) \| ", said)
+    assert re.search(r"\| accuracy \| \d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\) \| ", said)
     assert "McNemar's p" in said
     assert "Newly broken: " in said
     assert said.count("```mermaid") == 2
@@ -153,7 +153,7 @@ def test_a_first_run_says_that_there_is_nothing_to_compare_with(repository: Path
     said = report(repository, "empty", "main")
     assert "**The first evaluation: `empty (" in said
     assert said.count("  line [") == 2
-    assert "| accuracy | - | 0." in said
+    assert re.search(r"\| accuracy \| - \| \d\.\d{3} ", said)
 
 
 def test_another_test_set_is_said_and_scores_stand_side_by_side(repository: Path) -> None:
@@ -161,7 +161,7 @@ def test_another_test_set_is_said_and_scores_stand_side_by_side(repository: Path
     assert "**Another test set: of " in said
     assert "McNemar" not in said
     assert "| `prepare.image_size` | 64 | 48 |" in said
-    assert re.search(r"\| accuracy \| 0\.\d{3} .* \| \d\.\d{3} ", said)
+    assert re.search(r"\| accuracy \| \d\.\d{3} .* \| \d\.\d{3} ", said)
 
 
 def test_the_files_as_they_are_can_be_judged_before_a_commit(
