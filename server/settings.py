@@ -60,7 +60,7 @@ class Settings:
     decoders: Annotated[int, Range(0, 1024), "threads that decode; 0: one a core"] = 0
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
-    cuda_graphs: Annotated[bool, "on: replay each batch size as a CUDA graph"] = False
+    cuda_graphs: Annotated[bool, "replay each batch size as a CUDA graph; not for fp16"] = True
     deadline: Annotated[Seconds, "seconds until 504; 503 if half must be waited"] = 5.0
     drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0

@@ -18,23 +18,27 @@ GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number
 class CudaBatches:
     """Runs the network on up to `limit` images at once, in batches filled up with black.
 
-    Batches have a power of two images, since cuDNN chooses its algorithms anew for each shape that
-    it meets. Each size has its arrays for good: page-locked on the host, where copying to a GPU is
-    fastest, and bound on the device (ONNX Runtime, "I/O Binding"). Fixed addresses are also what
-    CUDA graphs need, of which ONNX Runtime records one a size where its session was opened so.
+    With CUDA graphs a batch has a power of two images, and each size its own graph. Without them
+    there is one size: for a shape other than the last one ONNX Runtime plans all convolutions anew,
+    also where it has met it before. That took 170 ms a run on an H100, where a graph takes 1.
+
+    Each size has its arrays for good: page-locked on the host, where copying to a GPU is fastest,
+    and bound on the device (ONNX Runtime, "I/O Binding"). Graphs need fixed addresses, too.
 
     `device`: `cuda`, or `cpu` for the same with the memory of the host.
     """
 
     def __init__(self, classifier: Classifier, *, limit: int, device: str = "cuda") -> None:
-        self.sizes = [1 << power for power in range((limit - 1).bit_length() + 1)]
+        last = (limit - 1).bit_length()
+        self.sizes = [1 << power for power in range(0 if classifier.graphs else last, last + 1)]
         self._batches = {size: _BoundBatch(classifier, size, device) for size in self.sizes}
         for batch in self._batches.values():
             batch([])  # cuDNN chooses, and a CUDA graph is recorded, before anybody waits
 
     def __call__(self, images: Sequence[Pixels]) -> Floats:
         """Return the probabilities `[n, classes]` of n images `[h, w, 3]`; from any thread."""
-        return self._batches[1 << (len(images) - 1).bit_length()](images)
+        size = max(self.sizes[0], 1 << (len(images) - 1).bit_length())
+        return self._batches[size](images)
 
 
 class _BoundBatch:

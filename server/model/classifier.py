@@ -1,6 +1,7 @@
 """The artefact as a classifier: the ONNX file, opened and checked against its own metadata."""
 
 import hashlib
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from server.errors import ModelError, UserError
 from server.image.resize import Pixels, Resizer
 from server.model.metadata import Metadata
 from server.model.policy import ProviderPolicy
-from server.model.providers import open_session
+from server.model.providers import CUDA, open_session
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
 FLOATS = ("tensor(float)", "tensor(float16)")
@@ -32,10 +33,12 @@ class Classifier:
     path: the artefact; `ModelError` says what is wrong with it, and the cure
     policy: the execution provider that is wanted
     threads: of the CPU, for a run; 0: one a core
-    graphs: whether to record CUDA graphs; such a session takes bound arrays alone
+    graphs: whether to record CUDA graphs, where it runs on CUDA in fp32; such a session takes bound
+        arrays alone. The replay of an fp16 network crashed on the first GPU that it met.
 
     Its `name` is the first 12 digits of the file's SHA-256, `provider` the execution provider that
-    is really in use, `fallback` why that is not CUDA where CUDA was to be expected, or None.
+    is really in use, `fallback` why that is not CUDA where CUDA was to be expected, or None;
+    `graphs` says whether it does record them.
     """
 
     def __init__(
@@ -51,11 +54,14 @@ class Classifier:
         except OSError as error:
             raise ModelError(f"{path}: {_unreadable(error)}") from None
         try:
-            self.session, self.fallback = open_session(
-                data, policy=policy, threads=threads, graphs=graphs
-            )
+            opened = partial(open_session, data, policy=policy, threads=threads)
+            self.session, self.fallback = opened(graphs=graphs)
             properties = self.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(properties)
+            self.graphs = graphs and self.session.get_providers()[0] == CUDA
+            if self.graphs and self.metadata.precision == "fp16":
+                self.graphs = False
+                self.session, self.fallback = opened(graphs=False)
             _check_shapes(self.session, self.metadata)
         except UserError as error:
             raise ModelError(f"{path}: {error}") from None

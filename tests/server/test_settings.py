@@ -14,7 +14,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
             "SERVER_PORT": "9000",
             "SERVER_PROVIDER": "cpu",
             "SERVER_DEADLINE": "0.5",
-            "SERVER_CUDA_GRAPHS": "on",
+            "SERVER_CUDA_GRAPHS": "off",
             "SERVER_API_KEYS": "one, two,",
             "SERVER_REVISION": "",
             "PORT": "1",
@@ -25,7 +25,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         port=9000,
         provider=ProviderPolicy.CPU,
         deadline=0.5,
-        cuda_graphs=True,
+        cuda_graphs=False,
         api_keys=("one", "two"),
     )
 

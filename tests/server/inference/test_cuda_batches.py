@@ -1,5 +1,6 @@
 """Batches of a few sizes in bound memory: for CUDA, here with the memory of the CPU."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,22 +22,28 @@ def images(classifier: Classifier) -> list[np.ndarray]:
     return [np.roll(pixels, shift, axis=1) for shift in range(LIMIT)]
 
 
+@pytest.mark.parametrize("graphs", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_neither_the_filling_nor_earlier_images_change_an_answer(
-    classifier: Classifier, images: list[np.ndarray], count: int
+    own: Classifier, images: list[np.ndarray], count: int, graphs: bool
 ) -> None:
-    batches = CudaBatches(classifier, limit=LIMIT, device="cpu")
-    expected = classifier.probabilities(np.stack(images))
+    own.graphs = graphs
+    batches = CudaBatches(own, limit=LIMIT, device="cpu")
+    expected = own.probabilities(np.stack(images))
     batches(images)
     for first in (0, LIMIT - count):
         answers = batches(images[first : first + count])
-        assert answers.shape == (count, len(classifier.metadata.classes))
+        assert answers.shape == (count, len(own.metadata.classes))
         assert answers == pytest.approx(expected[first : first + count], abs=1e-5)
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [1]), (5, [1, 2, 4, 8]), (16, [1, 2, 4, 8, 16])])
-def test_there_are_few_sizes(classifier: Classifier, limit: int, sizes: list[int]) -> None:
-    assert CudaBatches(classifier, limit=limit, device="cpu").sizes == sizes
+def test_graphs_have_few_sizes_and_without_them_there_is_one(
+    own: Classifier, limit: int, sizes: list[int]
+) -> None:
+    assert CudaBatches(own, limit=limit, device="cpu").sizes == sizes[-1:]
+    own.graphs = True
+    assert CudaBatches(own, limit=limit, device="cpu").sizes == sizes
 
 
 def test_threads_do_not_get_each_others_answers(
@@ -60,3 +67,21 @@ def test_on_a_gpu_bound_memory_and_recorded_graphs_change_no_answer(
     batches = CudaBatches(Classifier(model, graphs=graphs), limit=LIMIT)
     for count in (1, 3, 8, 3, 1):
         assert batches(images[:count]) == pytest.approx(expected[:count], abs=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(driver_version() is None, reason="no NVIDIA driver on this machine")
+@pytest.mark.parametrize("graphs", [False, True])
+def test_on_a_gpu_another_number_of_images_costs_no_new_plan(
+    model: Path, images: list[np.ndarray], graphs: bool
+) -> None:
+    batches = CudaBatches(Classifier(model, graphs=graphs), limit=LIMIT)
+
+    def seconds(counts: list[int]) -> float:
+        began = time.perf_counter()
+        for count in counts:
+            batches(images[:count])
+        return time.perf_counter() - began
+
+    seconds([1, 8] * 5)
+    assert seconds([1, 2, 5, 8] * 10) < 3 * seconds([8] * 40)
