@@ -17,6 +17,7 @@ from stages.cli.command import parameters, run
 from stages.cli.output import write_json
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
+from stages.network.matching import WeightsMatch
 from stages.training.augment import Flip
 from stages.training.build import build_learner
 from stages.training.device import Device, be_deterministic, describe, keep_memory
@@ -29,6 +30,7 @@ from stages.training.resume import ResumeState, key, states_folder
 from stages.training.seeds import Seeds
 
 PACKAGES = ("torch", "timm")
+UNPROVEN = "matched by order and shapes alone, which does not prove that they are its weights"
 TIMINGS = Path("data/timings/train")  # differs from run to run, so it is no output
 
 
@@ -36,6 +38,9 @@ def main(
     *,
     architecture: Annotated[str, Option()],
     weights: Annotated[str, Option()],
+    weights_match: Annotated[WeightsMatch, Option()],
+    mean: Annotated[list[str], Option()],
+    std: Annotated[list[str], Option()],
     epochs: Annotated[int, Option(min=1)],
     patience: Annotated[int, Option(min=0)],
     batch_size: Annotated[int, Option(min=2)],
@@ -75,12 +80,15 @@ def main(
     seeds = Seeds(seed, rank=processes.rank)
     dataset = Dataset.open(prepared)
     train, validation = dataset.split("train"), dataset.split("val")
-    learner = build_learner(options, train, processes, seeds)
+    learner = build_learner(options, train, processes, seeds, image_size=dataset.card.image_size)
     print(f"train: {architecture} on {processes.describe()}, {len(train):,} images", flush=True)
 
+    if weights_match is WeightsMatch.ORDER:
+        print(f"train: warning: {weights}: {UNPROVEN}", flush=True)
     card = Checkpoint(
         architecture=architecture,
         classes=dataset.card.classes,
+        image_size=dataset.card.image_size,
         data_hash=dataset.card.data_hash,
         parameters=options,
         versions={package: version(package) for package in PACKAGES},

@@ -28,8 +28,8 @@ class Graph(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]`, embedding `[n, features]`."""
         inputs = self.network.normalise(images).contiguous()  # strides would become nodes
-        embedding = self.network.embed(inputs)
-        return torch.softmax(self.network.logits(embedding), dim=1), embedding
+        logits, embedding = self.network.embed(inputs)
+        return torch.softmax(logits, dim=1), embedding
 
 
 def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:

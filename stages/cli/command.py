@@ -68,7 +68,9 @@ def _command(main: Callable[..., None], section: str) -> Callable[..., Any]:
     command, defaults = typer.main.get_command(app), _defaults(text, section)
     for option in command.params:
         if option.name in defaults:
-            option.required, option.default = False, defaults[option.name]
+            value = defaults[option.name]
+            several = option.multiple and not isinstance(value, list)
+            option.required, option.default = False, [value] if several else value
     return command
 
 

@@ -55,7 +55,7 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
     abstain, robustness = metrics["abstain"], metrics["robustness"].items()
     answered = coverage_in_words(abstain["coverage"], abstain["precision"])
     parameters = [
-        (f"{section}.{name}", str(value))
+        (f"{section}.{name}", ", ".join(map(str, value if isinstance(value, list) else [value])))
         for section, values in metadata.parameters.items()
         for name, value in values.items()
     ]
@@ -150,6 +150,12 @@ def _scores(metrics: dict[str, Any], kind: str, columns: Sequence[str]) -> str:
 
 def _limits(metadata: Metadata, metrics: dict[str, Any]) -> Iterable[str]:
     yield "* It knows its classes only: a picture of anything else is called one of them too."
+    train = metadata.parameters.get("train", {})
+    if train.get("weights_match") == "order":
+        yield (
+            f"* Training started from {code(str(train['weights']))}, matched by order and shapes "
+            "alone, which does not prove that they are this architecture's weights."
+        )
     for kind in ("class", "slice"):
         for name, scores in metrics.get(kind, {}).items():
             if scores["images"] < FEW:

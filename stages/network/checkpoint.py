@@ -9,8 +9,9 @@ from torch import Tensor
 
 from server.errors import UserError
 from stages.cli.output import read_json, write_json
+from stages.network.matching import not_finite
 from stages.network.network import Network, create
-from stages.network.pretrained import Weights, not_finite
+from stages.network.pretrained import Weights
 
 WEIGHTS = "weights.safetensors"
 CARD = "checkpoint.json"
@@ -22,6 +23,7 @@ class Checkpoint:
 
     architecture: str
     classes: list[str]
+    image_size: int
     data_hash: str
     parameters: dict[str, Any]
     versions: dict[str, str]
@@ -40,7 +42,12 @@ class Checkpoint:
 
     def network(self, folder: Path) -> Network:
         """Return the trained network, ready for inference, or raise `UserError`."""
-        network = create(self.architecture, classes=len(self.classes), weights=Weights.NONE)
+        network = create(
+            self.architecture,
+            classes=len(self.classes),
+            weights=Weights.NONE,
+            image_size=self.image_size,
+        )
         state = load_file(folder / WEIGHTS)
         if broken := not_finite(state):
             raise UserError(f"{folder / WEIGHTS}: no finite numbers ({broken}); train again")

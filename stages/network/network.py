@@ -1,19 +1,17 @@
 """The timm network and its way from stored pixels to logits."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
-import timm
 import torch
-from timm.data import resolve_model_data_config
 from timm.models import group_modules, group_parameters
 from torch import Tensor, nn
 
 from server.errors import UserError
-from server.terminal import one_line
-from stages.network import pretrained
-from stages.network.pretrained import PACKAGED, Weights
+from stages.network.architecture import make_body
+from stages.network.matching import Match, WeightsMatch, fill, match_file
+from stages.network.pretrained import Weights, packaged_state
+from stages.network.scaling import AUTO, Asked, scaling
 
 
 class Network(nn.Module):
@@ -26,7 +24,7 @@ class Network(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, *, mean: list[float], std: list[float]) -> None:
+    def __init__(self, body: nn.Module, mean: list[float], std: list[float]) -> None:
         """Wrap a timm network whose inputs are scaled by `mean` and `std` (of 0 to 1)."""
         super().__init__()
         self.body: Any = body.to(memory_format=torch.channels_last)
@@ -63,73 +61,58 @@ class Network(nn.Module):
         """Return `float32 [n, 3, height, width]`, in channels_last as the pixels are stored."""
         return (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
 
-    def embed(self, inputs: Tensor) -> Tensor:
-        """Return the pooled features `[n, features]` of normalised inputs."""
+    def embed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits `[n, classes]` and pooled features `[n, features]` of normalised inputs."""
         maps = self.body.forward_features(inputs)
-        pooled: Tensor = self.body.forward_head(maps, pre_logits=True)
-        return pooled
-
-    def logits(self, embedding: Tensor) -> Tensor:
-        """Return `[n, classes]` of pooled features."""
-        logits: Tensor = self.body.get_classifier()(embedding)
-        return logits
+        pooled = self.body.forward_head(maps, pre_logits=True)
+        if not isinstance(pooled, Tensor):  # of branches that see the image at several scales
+            pooled = torch.cat(list(pooled), dim=1)
+        return self.body.forward_head(maps), pooled.flatten(1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return logits `[n, classes]` of normalised inputs."""
-        return self.logits(self.embed(inputs))
+        logits: Tensor = self.body(inputs)
+        return logits
 
 
 def create(
-    architecture: str, *, classes: int, weights: str, dropout: float = 0.0, drop_path: float = 0.0
+    architecture: str,
+    *,
+    classes: int,
+    weights: str,
+    image_size: int | None = None,
+    weights_match: WeightsMatch = WeightsMatch.NAMES,
+    mean: Asked = AUTO,
+    std: Asked = AUTO,
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
 ) -> Network:
     """Make a network with a new head, or raise `UserError`.
 
-    weights: one of `Weights`, or the path of a file. dropout: before the head; drop_path: of
-    whole residual branches, up to this share in the last (Huang et al. 2016), where the
-    architecture has it.
-
-    The head starts at zero: every class is equally likely and the first gradients into the body
-    are small. timm's own initial head of 1,280 random weights a class would shake the pretrained
-    body (first epoch's loss 2.5, against 0.6).
+    weights: one of `Weights`, or the path of a file, matched by `weights_match`.
+    image_size: side of its images, in pixels; None: what the architecture was made for.
+    mean, std: of its inputs, see `scaling`.
+    dropout: before the head; drop_path: of whole residual branches, up to this share in the last
+    (Huang et al. 2016), where the architecture has it.
     """
-    if not timm.is_model(architecture):
-        close = ", ".join(get_close_matches(architecture, timm.list_models(), n=3)) or "resnet18"
-        raise UserError(f"train.architecture={architecture}: timm has no such model; try {close}")
-    options = {"drop_rate": dropout} | ({"drop_path_rate": drop_path} if drop_path else {})
-    body = _body(architecture, weights, {"num_classes": classes, **options})
-    for parameter in body.get_classifier().parameters():
-        nn.init.zeros_(parameter)
-    config = resolve_model_data_config(body)
-    mean, std = list(config["mean"]), list(config["std"])
-    if weights == Weights.PACKAGED:
-        pretrained.fill(
-            body,
-            dict(zip(body.state_dict(), pretrained.packaged_state(architecture), strict=True)),
-            weights,
-        )
-        mean, std = PACKAGED[architecture].mean, PACKAGED[architecture].std
-    elif weights not in list(Weights):
-        state = pretrained.file_state(Path(weights))
-        pretrained.fill(body, state, weights)
-        if "mean" in state:  # a checkpoint of ours
-            mean, std = state["mean"].flatten().tolist(), state["std"].flatten().tolist()
-    return Network(body, mean=mean, std=std)
-
-
-def _body(architecture: str, weights: str, options: dict[str, Any]) -> Any:
-    """Return timm's network, with its own weights where they come from the hub."""
-    if weights == Weights.HUB:
-        pretrained.ask_hub_once()
-    try:
-        return timm.create_model(architecture, pretrained=weights == Weights.HUB, **options)
-    except Exception as error:  # the hub's client raises many kinds
-        text = one_line(error)
-        reason = text.split(".")[0] or type(error).__name__
-        if "drop_path_rate" in text:
-            raise UserError(f"train.drop_path: {architecture} has none; set it to 0") from None
-        if weights != Weights.HUB:
-            raise UserError(f"train.architecture={architecture}: {text}") from None
+    if weights_match is WeightsMatch.ORDER and weights in list(Weights):
         raise UserError(
-            f"train.weights=hub: the weights of {architecture} cannot be had ({reason}); go online "
-            "once, or set train.weights=none"
-        ) from None
+            f"train.weights_match=order: for a file of weights, not for {weights}; set it to names"
+        )
+    body = make_body(
+        architecture,
+        classes=classes,
+        image_size=image_size,
+        weights=weights,
+        dropout=dropout,
+        drop_path=drop_path,
+    )
+    match = None
+    if weights == Weights.PACKAGED:
+        tensors = packaged_state(architecture)
+        match = Match(dict(zip(body.state_dict(), tensors, strict=True)), [])
+    elif weights not in list(Weights):
+        match = match_file(body, Path(weights), weights_match)
+    if match:
+        fill(body, match)
+    return Network(body, *scaling(body, match, mean=mean, std=std))

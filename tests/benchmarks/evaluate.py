@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.evaluate
 
-An untrained efficientnet_lite0 at 64 px, so that 100,000 images fit into a minute and 1.2 GB of
+An untrained tf_efficientnet_lite0 at 64 px, so that 100,000 images fit into a minute and 1.2 GB of
 disk. Each size in a process of its own: parts of the pass in turns with the session alone on one
 resident batch, medians of all turns; then scores and tables.
 """
@@ -41,7 +41,9 @@ def make_model(path: Path) -> None:
     from stages.artefact.graph import Graph, to_onnx
     from stages.network.network import create
 
-    model = to_onnx(Graph(create("efficientnet_lite0", classes=2, weights="none")), image_size=SIDE)
+    model = to_onnx(
+        Graph(create("tf_efficientnet_lite0", classes=2, weights="none")), image_size=SIDE
+    )
     golden = [0.5, 0.5]
     card = replace(METADATA, classes=CLASSES, image_size=SIDE, golden_probabilities=golden)
     onnx.helper.set_model_props(model, card.to_properties())
@@ -107,7 +109,7 @@ def main() -> None:
         case [path, count]:
             print("\n" + json.dumps(measure(Path(path), int(count))))
             return
-    table = Table(title=f"evaluate, efficientnet_lite0 at {SIDE} px, batches of {BATCH}")
+    table = Table(title=f"evaluate, tf_efficientnet_lite0 at {SIDE} px, batches of {BATCH}")
     for column in (
         "images",
         "images/s",

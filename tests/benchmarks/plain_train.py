@@ -46,7 +46,7 @@ def main() -> None:
     """Train for some steps."""
     size, batch, steps = (int(word) for word in sys.argv[1:])
     loader = DataLoader(Photographs(size), batch_size=batch, shuffle=True, num_workers=2)
-    network = timm.create_model("efficientnet_lite0", num_classes=2)
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=2)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.001)
     criterion = torch.nn.CrossEntropyLoss()
     network.train()

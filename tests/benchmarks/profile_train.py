@@ -78,8 +78,9 @@ def main() -> None:
     processes = ProcessGroup(choose(Device(options["device"])))
     keep_memory()
     be_deterministic()
-    train = Dataset.open(Path("data/prepared")).split("train")
-    learner = build_learner(options, train, processes, Seeds(options["seed"]))
+    dataset = Dataset.open(Path("data/prepared"))
+    train, side = dataset.split("train"), dataset.card.image_size
+    learner = build_learner(options, train, processes, Seeds(options["seed"]), image_size=side)
     profile(learner, train, options["batch_size"])
 
 

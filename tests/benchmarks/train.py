@@ -40,7 +40,7 @@ SIZES = (1_000, 10_000, 100_000)
 SMALL = 64  # side of the images of which memory is measured
 
 
-def learner(rng: Seeds, architecture: str = "efficientnet_lite0") -> Learner:
+def learner(rng: Seeds, architecture: str = "tf_efficientnet_lite0") -> Learner:
     """Return what `stages.train` would make of params.yaml."""
     network = create(architecture, classes=2, weights="none", dropout=0.2)
     optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
@@ -122,7 +122,7 @@ def main() -> None:
         return
     found = {way: statistics.median(rates) for way, rates in speeds().items()}
     real = found["a real epoch"]
-    table = Table(title=f"efficientnet_lite0, {SIZE} px, batches of {BATCH}")
+    table = Table(title=f"tf_efficientnet_lite0, {SIZE} px, batches of {BATCH}")
     for column in ("", "images/s", "a real epoch against it", "limit"):
         table.add_column(column, justify="right")
     limits = {"one resident batch": "0.95", "the usual loop": "2.0"}

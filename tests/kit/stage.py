@@ -29,7 +29,9 @@ def arguments(options: dict[str, Any]) -> list[str]:
     """Return options in the form that DVC gives them."""
     words = []
     for name, value in options.items():
-        if isinstance(value, bool):
+        if isinstance(value, list):
+            words += [word for one in value for word in (f"--{name}", str(one))]
+        elif isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
         else:
             words += [f"--{name}", str(value)]

@@ -67,7 +67,7 @@ def report(folder: Path) -> Path:
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([head, *rows])
     params = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(params.replace("efficientnet_lite0", "'<b>|`@octocat'"))
+    (folder / "params.yaml").write_text(params.replace("tf_efficientnet_lite0", "'<b>|`@octocat'"))
     words = ("--base", BRANCH, "--head", "workspace")
     call(folder, sys.executable, "-m", "stages.reports.pull_request", *words)
     return folder / "data/reports/pull-request"

@@ -16,7 +16,14 @@ from stages.evaluation.markdown import MarkdownText, markdown_table
 from tests.kit.stage import MODULES, PARAMS, ROOT
 
 DOCUMENT = ROOT / "stages/README.md"
-TYPES = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text", Path: "path"}
+TYPES = {
+    bool: "`true`, `false`",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    list[str]: "text, a number, or a list",
+    Path: "path",
+}
 BETWEEN = re.compile(r"(?<=<!-- parameters -->\n).*?(?=<!-- end of parameters -->)", re.DOTALL)
 
 
@@ -48,7 +55,7 @@ def values(section: str, name: str) -> str:
     """Say what an option takes: choices, or a type and its range."""
     main = importlib.import_module(f"stages.{MODULES.get(section, section)}").main
     kind, *more = get_args(get_type_hints(main, include_extras=True)[name])
-    if issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, Enum):
         return ", ".join(f"`{one.value}`" for one in kind)
     [option] = (one for one in more if isinstance(one, OptionInfo))
     least = "" if option.min is None else f" from {option.min:g}"

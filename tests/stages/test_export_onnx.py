@@ -251,6 +251,17 @@ def test_each_family_goes_through_export_parity_and_int8(
         assert len(probabilities) == len(validation)
 
 
+def test_padding_as_tensorflow_has_it_is_an_attribute_of_convolutions(workspace: Path) -> None:
+    network = create("tf_efficientnet_lite0", classes=3, weights=Weights.NONE, image_size=64)
+    exported = to_onnx(Graph(network), image_size=64)
+    train = Dataset.open(Path("data/prepared")).split("train")
+    for model in (exported, convert(exported, Precision.INT8, train=train)):
+        nodes = model.graph.node
+        assert "Pad" not in {node.op_type for node in nodes}
+        pads = [list(one.ints) for node in nodes for one in node.attribute if one.name == "pads"]
+        assert [0, 0, 1, 1] in pads  # more on one side, which torch's own convolutions cannot
+
+
 def test_a_network_that_cannot_be_exported_says_so(workspace: Path) -> None:
     graph = trained_graph()
     graph.network.body.forward_features = lambda inputs: torch.from_numpy(inputs.numpy())

@@ -129,6 +129,29 @@ def test_one_image_more_than_whole_batches_is_learned_from(
         assert train(tmp_path, prepared=prepared, epochs=1, batch_size=batch) == 0
 
 
+def test_weights_without_proof_are_warned_of_in_terminal_and_card(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = load_file("data/checkpoint/weights.safetensors")
+    body = [one for name, one in kept.items() if name.startswith("body.")]
+    own = Checkpoint.open(Path("data/checkpoint")).network(Path("data/checkpoint"))
+    assert len(own.body.state_dict()) == len(body)
+    ordered = {f"t{n}": kept[f"body.{name}"] for n, name in enumerate(own.body.state_dict())}
+    torch.save(ordered, tmp_path / "other.pth")
+    options = {"weights": tmp_path / "other.pth", "epochs": 1}
+    assert train(tmp_path, **options) == 2
+    assert "set train.weights_match=order if" in capsys.readouterr().err
+    assert train(tmp_path, weights_match="order", **options) == 0
+    assert "warning: " in capsys.readouterr().out
+    places = {name: tmp_path / name for name in ("metrics", "model")}
+    exported = {"checkpoint": tmp_path / "checkpoint", "reference": tmp_path / "reference"}
+    assert run_stage("export", **places, **exported) == 0
+    evaluated = {name: tmp_path / name for name in ("details", "card", "plots", "mistakes")}
+    assert run_stage("evaluate", **places, **evaluated) == 0
+    card = (tmp_path / "card").read_text()
+    assert "other.pth`, matched by order and shapes alone, which does not prove" in card
+
+
 def test_the_page_to_watch_a_run_by_is_there_and_anew(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,9 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_packaged_weights_fill_the_body_and_the_head_starts_at_zero() -> None:
-    network = create("efficientnet_lite0", classes=3, weights=Weights.PACKAGED)
+    network = create("tf_efficientnet_lite0", classes=3, weights=Weights.PACKAGED)
     state = list(network.body.state_dict().values())
-    packaged = packaged_state("efficientnet_lite0")
+    packaged = packaged_state("tf_efficientnet_lite0")
     assert all(
         torch.equal(ours, theirs) for ours, theirs in zip(state[:-2], packaged, strict=False)
     )
@@ -29,7 +29,7 @@ def test_packaged_weights_fill_the_body_and_the_head_starts_at_zero() -> None:
 
 
 def test_pixels_are_scaled_to_the_range_that_the_packaged_weights_know() -> None:
-    network = create("efficientnet_lite0", classes=2, weights=Weights.PACKAGED)
+    network = create("tf_efficientnet_lite0", classes=2, weights=Weights.PACKAGED)
     images = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2, 1).expand(1, 2, 2, 3)
     inputs = network.normalise(images)
     assert inputs.shape == (1, 3, 2, 2)
@@ -46,6 +46,11 @@ def test_pixels_are_scaled_to_the_range_that_the_packaged_weights_know() -> None
         ),
         ("zzz", Weights.NONE, "try resnet18"),
         ("resnet18", Weights.PACKAGED, "train.weights=packaged: there are .* not for resnet18"),
+        (
+            "efficientnet_lite0",
+            Weights.PACKAGED,
+            "not for efficientnet_lite0; set train.architecture=tf_efficientnet_lite0, whose",
+        ),
         ("efficientnet_lite1", Weights.HUB, r"cannot be had \(No pretrained weights exist"),
     ],
 )
@@ -63,7 +68,7 @@ def test_without_a_network_the_hub_is_asked_once_and_not_waited_for() -> None:
 
 
 def test_a_packaged_module_that_is_missing_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = pretrained.PACKAGED["efficientnet_lite0"]._replace(module="no_such_module")
-    monkeypatch.setitem(pretrained.PACKAGED, "efficientnet_lite0", gone)
+    gone = pretrained.PACKAGED["tf_efficientnet_lite0"]._replace(module="no_such_module")
+    monkeypatch.setitem(pretrained.PACKAGED, "tf_efficientnet_lite0", gone)
     with pytest.raises(UserError, match="no_such_module is not installed; run `make install`"):
-        packaged_state("efficientnet_lite0")
+        packaged_state("tf_efficientnet_lite0")

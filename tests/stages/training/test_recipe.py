@@ -77,7 +77,7 @@ def build(**changes: object) -> Learner:
     """Return the learner that `train` makes of options, on the prepared images."""
     options = {**PARAMS["train"], **TINY["train"], **BASE, **changes}
     train = Dataset.open(Path("data/prepared")).split("train")
-    return build_learner(options, train, ProcessGroup(CPU), Seeds(0))
+    return build_learner(options, train, ProcessGroup(CPU), Seeds(0), image_size=64)
 
 
 def test_dropout_drops_its_share_of_the_features(workspace: Path) -> None:
