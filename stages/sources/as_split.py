@@ -59,7 +59,7 @@ def _labelled(source: Path, classes: list[str]) -> list[SourceFile]:
 
 def _unlabelled(folder: Path) -> list[SourceFile]:
     files = [
-        SourceFile(file=str(folder / path), path=path)
+        SourceFile(file=f"{folder}/{path}", path=path)
         for path in scan(folder).files
         if visible(path)
     ]

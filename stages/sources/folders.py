@@ -14,8 +14,8 @@ from pathlib import Path
 from server.errors import UserError
 from server.terminal import printable
 from stages.sources.descriptor import packaged
-from stages.sources.layout import shown, splits_of, unread, what_lies_there
-from stages.sources.look_alikes import normalise
+from stages.sources.layout import inner_folders, shown, splits_of, unread, what_lies_there
+from stages.sources.look_alikes import normalise, plain
 from stages.sources.manifest import listed, manifest_of
 from stages.sources.names import check_names, check_path
 from stages.sources.source_file import SourceFile
@@ -71,25 +71,35 @@ def find(
         )
     if group_by is not GroupBy.MANIFEST:
         by_folder = group_by is GroupBy.FOLDER
-        files = [replace(file, group=_folder(file) if by_folder else "") for file in files]
+        groups = [_folder(file) if by_folder else "" for file in files]
+        files = [
+            file if file.group == group else replace(file, group=group)
+            for file, group in zip(files, groups, strict=True)
+        ]
     return sorted(files, key=lambda file: file.path)
 
 
 def _folder(file: SourceFile) -> str:
     """Return the folder of a file; that of its class says nothing more."""
     folder = file.path.rpartition("/")[0]
-    return "" if folder.rpartition("/")[2].strip() == file.label else folder
+    return "" if plain(folder.rpartition("/")[2]) == file.label else folder
+
+
+def _reading(tree: Tree, splits: dict[str, str]) -> Iterator[str]:
+    """Tell how a folder is read, where that may not be what its owner thinks."""
+    if splits:
+        yield f"{tree.folder} is already split: {', '.join(sorted(splits))}"
+    elif inner := inner_folders(tree):
+        yield f"the folders at the top of {tree.folder} are the classes, not {inner} in each"
+    if others := unread(tree):
+        yield f"of {tree.folder} the folders are read, not {shown(others)}"
 
 
 def _in_class_folders(tree: Tree, given: str, stage: str) -> Iterator[SourceFile]:
     """List class folders, below those of splits where there are such."""
-    splits, name = splits_of(tree, given), printable(str(tree.folder))
-    if splits:
-        print(f"{stage}: {name} is already split: {', '.join(sorted(splits))}", flush=True)
-    if others := unread(tree):
-        print(
-            f"{stage}: of {name} the folders are read, not {printable(shown(others))}", flush=True
-        )
+    splits = splits_of(tree, given)
+    for told in _reading(tree, splits):
+        print(printable(f"{stage}: {told}"), flush=True)
     for above in splits or [""]:
         for label in tree.children.get(above, []):
             folder = f"{above}/{label}".strip("/")
@@ -100,12 +110,14 @@ def _in_class_folders(tree: Tree, given: str, stage: str) -> Iterator[SourceFile
     depth = 1 if splits else 0  # of the class folders
     for path in tree.files:
         parts = path.split("/")
-        source_file = SourceFile(file=str(tree.folder / path), path=path)
+        label, split, reason = "", "", ""
         if not visible(path):
-            yield replace(source_file, reason="hidden")
+            reason = "hidden"
         elif splits and parts[0] not in splits:
-            yield replace(source_file, reason="beside the splits")
+            reason = "beside the splits"
         elif len(parts) < depth + 2:
-            yield replace(source_file, reason="not in a class folder")
+            reason = "not in a class folder"
         else:
-            yield replace(source_file, label=parts[depth], split=splits.get(parts[0], ""))
+            label, split = parts[depth], splits.get(parts[0], "")
+        file = tree.file(path)
+        yield SourceFile(file=file, path=path, label=label, split=split, reason=reason)

@@ -51,6 +51,13 @@ def unread(tree: Tree) -> list[str]:
     return [path for path in tree.files if "/" not in path and _ends(path, TABLES + ARCHIVES)]
 
 
+def inner_folders(tree: Tree) -> str:
+    """Return the names of the folders that each folder at the top has, empty where they differ."""
+    tops = tree.children.get("", [])
+    inner = {frozenset(tree.children.get(top, [])) for top in tops}
+    return shown(*inner) if len(inner) == 1 < len(tops) and len(*inner) > 1 else ""
+
+
 def what_lies_there(tree: Tree) -> str:
     """Return the end of a message about a folder without classes: where these may be."""
     for top in tree.children.get("", []):

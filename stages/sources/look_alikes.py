@@ -25,7 +25,7 @@ def normalise(files: Iterable[SourceFile]) -> list[SourceFile]:
 
     def same(name: str) -> str:
         if name not in known:
-            known[name] = unicodedata.normalize("NFC", name).strip()
+            known[name] = plain(name)
         return known[name]
 
     normalised = []
@@ -37,6 +37,11 @@ def normalise(files: Iterable[SourceFile]) -> list[SourceFile]:
     _refuse({file.label: file.file for file in reversed(normalised)}, "classes")
     _refuse({file.slice: file.file for file in reversed(normalised)}, "slices")
     return normalised
+
+
+def plain(name: str) -> str:
+    """Return a name in NFC and without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def likeness(name: str) -> str:

@@ -48,7 +48,7 @@ def listed(tree: Tree, manifest: str, stage: str) -> Iterator[SourceFile]:
             )
         numbers[path] = number
         yield SourceFile(
-            file=str(tree.folder / path),
+            file=tree.file(path),
             path=path,
             label=row["label"],
             slice=row.get("slice", ""),
@@ -63,7 +63,7 @@ def listed(tree: Tree, manifest: str, stage: str) -> Iterator[SourceFile]:
         )
     for path in tree.files:
         if path not in numbers and path != manifest:
-            yield SourceFile(file=str(tree.folder / path), path=path, reason="not in the manifest")
+            yield SourceFile(file=tree.file(path), path=path, reason="not in the manifest")
 
 
 class Paths:

@@ -16,7 +16,7 @@ SPELLINGS = {
     "test": _set("test testing tst holdout heldout"),
 }
 SPLIT_NAMES = {name: split for split, names in SPELLINGS.items() for name in sorted(names)}
-UNCERTAIN = _set("eval evaluation")  # some call val so, some test
+UNCERTAIN = _set("eval evaluation trainval")  # some call val so, some test, or two of them
 # words that may follow the name of a split, and leave it one
 FURNITURE = _set("set data split image images img imgs")
 # words that make it another: more of the same, or a part of it
@@ -24,12 +24,13 @@ PARTS = _set(
     "batch clean extra fold full labeled labelled noisy part small stage stg subset unlabeled "
     "unlabelled v"
 )
-# what a folder is called that holds all images, or what is said of them
+# what a folder is called that holds all images, in one form or another, or what is said of them
 HEAPS = _set(
-    "annotation annotations archive attributes bbox bboxes csv data dataset devkit groundtruth gt "
-    "image images imagesets img imgs info jpegimages jpg json label labels mask masks meta "
-    "metadata photo photos picture pictures pics png segmentation segmentationclass "
-    "segmentationobject txt xml"
+    "annotation annotations archive attributes augmented bbox bboxes color colour cropped csv data "
+    "dataset devkit full grayscale greyscale groundtruth gt image images imagesets img imgs info "
+    "jpegimages jpg json label labels mask masks meta metadata original originals photo photos "
+    "picture pictures pics png processed raw resized segmentation segmentationclass "
+    "segmentationobject segmented thumbnails thumbs txt xml"
 )
 # with a number behind it: a share of them
 SHARES = _set(
@@ -37,8 +38,8 @@ SHARES = _set(
     "shard split subset"
 )
 UNLABELLED = _set(
-    "inference pred predict prediction predictions submission unlabeled unlabelled unsup "
-    "unsupervised"
+    "inference labeled labelled pred predict prediction predictions submission unlabeled "
+    "unlabelled unsup unsupervised"
 )
 DATE = re.compile(r"(19|20)\d\d[-_.]?(0[1-9]|1[0-2])[-_.]?([0-2]\d|3[01])([-_T ].*)?")
 CAMERA = re.compile(r"\d{3}[A-Z][A-Z0-9_]{4}|DCIM")
@@ -73,7 +74,7 @@ def doubtful_splits(names: Iterable[str]) -> list[str]:
             continue
         first, *rest = words(name) or [""]
         if first in {*SPLIT_NAMES, *UNCERTAIN} and all(
-            word.isdigit() or word in FURNITURE | PARTS for word in rest
+            word.isdigit() or word in FURNITURE | PARTS | SPLIT_NAMES.keys() for word in rest
         ):
             doubtful.add(name)
         for spelling, split in SPLIT_NAMES.items():

@@ -40,6 +40,10 @@ class Tree:
     files: list[str]
     folders: list[str]
 
+    def file(self, path: str) -> str:
+        """Return where a file of the folder lies; a `Path` for each of many costs."""
+        return f"{self.folder}/{path}"
+
     @cached_property
     def children(self) -> dict[str, list[str]]:
         """The names of the visible folders in each folder; that of the source itself is empty."""

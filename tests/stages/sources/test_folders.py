@@ -54,6 +54,18 @@ def test_folders_of_splits_keep_their_splits(
     assert "is already split" in capsys.readouterr().out
 
 
+def test_folders_that_all_classes_have_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{top}/{inner}/1.png" for top in ("amazon", "dslr") for inner in ("bike", "mug")]
+    assert {label for label, _, _ in told(write(tmp_path, *names)).values()} == {"amazon", "dslr"}
+    said = f"prepare: the folders at the top of {tmp_path} are the classes, not bike, mug in each\n"
+    assert capsys.readouterr().out == said
+    write(tmp_path, "amazon/pen/1.png")
+    told(tmp_path)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_manifest_says_class_slice_group_and_split(tmp_path: Path, kind: str) -> None:
     write(tmp_path, "1.png", "deep/2.png", "3.png")
@@ -93,14 +105,14 @@ def test_a_manifest_that_cannot_be_used_names_the_row(
 
 
 def test_groups_come_from_nothing_a_manifest_or_folders(tmp_path: Path) -> None:
-    write(tmp_path, "a/car1/1.png", "a/2.png", "b/car1/deep/3.png")
+    write(tmp_path, "a/car1/1.png", "a/2.png", "b/car1/deep/3.png", "e\u0301 /4.png")
 
     def grouped(group_by: GroupBy) -> list[str]:
         return [found.group for found in find(tmp_path, group_by=group_by)]
 
-    assert grouped(GroupBy.NONE) == ["", "", ""]
-    assert grouped(GroupBy.MANIFEST) == ["", "", ""]
-    assert grouped(GroupBy.FOLDER) == ["", "a/car1", "b/car1/deep"]
+    assert grouped(GroupBy.NONE) == ["", "", "", ""]
+    assert grouped(GroupBy.MANIFEST) == ["", "", "", ""]
+    assert grouped(GroupBy.FOLDER) == ["", "a/car1", "b/car1/deep", ""]
 
 
 def test_the_packaged_default_has_its_published_counts() -> None:

@@ -32,6 +32,9 @@ def test_the_usual_spellings_are_known(split: str, names: list[str]) -> None:
         ["mytrain", "mytest"],
         ["A_training", "A_validation"],
         ["test unlabelled"],
+        ["trainval"],
+        ["train_val"],
+        ["trainA", "testA"],
     ],
 )
 def test_what_is_like_a_split_is_doubtful(names: list[str]) -> None:
@@ -55,7 +58,16 @@ def test_names_of_splits_and_of_things_are_not_doubtful(names: list[str]) -> Non
 
 def test_heaps_shares_and_dates_are_no_classes() -> None:
     heaps = ["images", "JPEGImages", "labels", "HAM_images_part_1", "fold3", "batch-02", "data"]
-    dates = ["2024-05-01", "20240501", "2024_05_01 evening", "100CANON", "DCIM", "unlabeled"]
+    dates = [
+        "2024-05-01",
+        "20240501",
+        "2024_05_01 evening",
+        "100CANON",
+        "DCIM",
+        "unlabeled",
+        "raw",
+        "grayscale",
+    ]
     assert [name for name in heaps + dates if not no_class(name)] == []
     things = ["audi", "2019", "00012", "class_1", "label_0", "7", "image of a cat", "partly", "3d"]
     assert [name for name in things if no_class(name)] == []
