@@ -33,7 +33,8 @@ def find_columns(table: str, header: Sequence[str]) -> dict[str, int]:
         if len(found) > 1:
             names = " and ".join(header[place] for place in found)
             raise UserError(f"{table}: the columns {names} may both be the {column}; call one so")
-        places.update(dict.fromkeys([column], found[0]) if found else {})
+        if found:
+            places[column] = found[0]
     return places
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from server.errors import UserError
 from server.terminal import printable
 from stages.sources.descriptor import packaged
-from stages.sources.layout import inner_folders, shown, splits_of, unread, what_lies_there
+from stages.sources.layout import inner_folders, shown, splits_of, unread, where_labels_may_be
 from stages.sources.look_alikes import normalise, plain
 from stages.sources.manifest import listed, manifest_of
 from stages.sources.names import check_names, check_path
@@ -52,7 +52,7 @@ def find(
             files = list(listed(tree, manifest, stage))
         else:
             files = list(_in_class_folders(tree, given, stage))
-            cure = what_lies_there(tree)
+            cure = where_labels_may_be(tree)
     elif source.suffix in {".yaml", ".yml"} and source.is_file():
         files = packaged(source)
     else:
@@ -85,7 +85,7 @@ def _folder(file: SourceFile) -> str:
     return "" if plain(folder.rpartition("/")[2]) == file.label else folder
 
 
-def _reading(tree: Tree, splits: dict[str, str]) -> Iterator[str]:
+def _notes(tree: Tree, splits: dict[str, str]) -> Iterator[str]:
     """Tell how a folder is read, where that may not be what its owner thinks."""
     if splits:
         yield f"{tree.folder} is already split: {', '.join(sorted(splits))}"
@@ -98,8 +98,8 @@ def _reading(tree: Tree, splits: dict[str, str]) -> Iterator[str]:
 def _in_class_folders(tree: Tree, given: str, stage: str) -> Iterator[SourceFile]:
     """List class folders, below those of splits where there are such."""
     splits = splits_of(tree, given)
-    for told in _reading(tree, splits):
-        print(printable(f"{stage}: {told}"), flush=True)
+    for note in _notes(tree, splits):
+        print(printable(f"{stage}: {note}"), flush=True)
     for above in splits or [""]:
         for label in tree.children.get(above, []):
             folder = f"{above}/{label}".strip("/")

@@ -14,6 +14,7 @@ from stages.sources.tree import Tree, visible
 SHOWN = 3
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xls", ".xlsx", ".mat", ".pkl", ".npy")
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tfrecord", ".h5")
+UNREAD = TABLES + ARCHIVES
 MANIFEST = "name the labels in labels.csv (image,label,split)"
 
 
@@ -27,7 +28,7 @@ def splits_of(tree: Tree, given: str) -> dict[str, str]:
     if doubtful := doubtful_splits(tops):
         raise UserError(
             f"{given}: {shown(doubtful)}: like the name of a split, but not surely one; call "
-            f"splits train, val and test, and anything else otherwise{what_lies_there(tree)}"
+            f"splits train, val and test, and anything else otherwise{where_labels_may_be(tree)}"
         )
     if named:
         _check_splits(tree, named, given)
@@ -48,7 +49,9 @@ def shown(names: Iterable[str]) -> str:
 
 def unread(tree: Tree) -> list[str]:
     """Return the tables and archives that lie at the top."""
-    return [path for path in tree.files if "/" not in path and _ends(path, TABLES + ARCHIVES)]
+    return [
+        path for path in tree.files if "/" not in path and visible(path) and _ends(path, UNREAD)
+    ]
 
 
 def inner_folders(tree: Tree) -> str:
@@ -58,8 +61,8 @@ def inner_folders(tree: Tree) -> str:
     return shown(*inner) if len(inner) == 1 < len(tops) and len(*inner) > 1 else ""
 
 
-def what_lies_there(tree: Tree) -> str:
-    """Return the end of a message about a folder without classes: where these may be."""
+def where_labels_may_be(tree: Tree) -> str:
+    """Return the end of a message about a folder without classes: where else they may be."""
     for top in tree.children.get("", []):
         names = [name for name in tree.children.get(top, []) if f"{top}/{name}" in tree.filled]
         deeper = all(tree.children.get(f"{top}/{name}") for name in names if split_of(name))
@@ -82,7 +85,7 @@ def _check_splits(tree: Tree, named: dict[str, str], given: str) -> None:
         raise UserError(
             f"{given}: {shown(flat)}: named like a split, with {count:,} files and no folder of a "
             f"class in it; give each class a folder, or {MANIFEST}{away}{renamed}"
-            f"{what_lies_there(tree)}"
+            f"{where_labels_may_be(tree)}"
         )
     for split, number in Counter(named.values()).items():
         if number > 1:
@@ -108,7 +111,7 @@ def _check_classes(tree: Tree, above: str, names: Sequence[str], given: str) -> 
     if names and all(no_class(name) or split_of(name) or name in doubtful for name in names):
         raise UserError(
             f"{given}: {shown(folders)}: no class is called so; give each class a folder, or "
-            f"{MANIFEST}{what_lies_there(tree)}"
+            f"{MANIFEST}{where_labels_may_be(tree)}"
         )
     for folder in folders if len(folders) > 1 else []:
         below = tree.children.get(folder, [])

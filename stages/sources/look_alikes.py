@@ -10,7 +10,7 @@ from stages.sources.source_file import SourceFile
 
 # letters of other scripts that are drawn like a Latin one (Unicode TS 39 lists many more)
 CYRILLIC = str.maketrans("авекмнорстухіјѕԁԛԝһӏ", "abekmhopctyxijsdqwhl")
-GREEK = str.maketrans("αεικνορτυχϲ", "aeikvoptuxc")
+GREEK = str.maketrans("αεικνορτυχ", "aeikvoptux")
 DASHES = str.maketrans("‐‑‒–—―−_’‘`´", "--------''''")  # noqa: RUF001
 BETWEEN = re.compile(r"(?<=\w)[\s-]+(?=\w)")
 NUMBER = re.compile(r"\+?(-?)0*(\d+?)(?:\.(\d*?)0*)?")
@@ -49,7 +49,8 @@ def likeness(name: str) -> str:
     text = unicodedata.normalize("NFKC", name).casefold().translate(CYRILLIC).translate(GREEK)
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = BETWEEN.sub(" ", text.translate(DASHES)).strip()
-    return "-{}.{}".format(*number.groups("")) if (number := NUMBER.fullmatch(text)) else text
+    number = NUMBER.fullmatch(text)
+    return "{}{}.{}".format(*number.groups("")) if number else text
 
 
 def _refuse(paths: dict[str, str], kind: str) -> None:

@@ -71,7 +71,7 @@ class Paths:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.known = set(tree.files)
+        self.known, self.folders = set(tree.files), {".", *tree.folders}
         self.tops = {str(tree.folder.absolute()), str(tree.folder.resolve())}
 
     @cached_property
@@ -103,7 +103,7 @@ class Paths:
                 f"{where}: {text} is not below {self.tree.folder}; write its path relative to "
                 f"that{self.hint(path)}"
             )
-        if path in {".", *self.tree.folders}:
+        if path in self.folders:
             raise UserError(f"{where}: {text} is a folder; name a file")
         return self.alike.get(_folded(path)) or path
 

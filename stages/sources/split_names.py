@@ -18,22 +18,22 @@ SPELLINGS = {
 SPLIT_NAMES = {name: split for split, names in SPELLINGS.items() for name in sorted(names)}
 UNCERTAIN = _set("eval evaluation trainval")  # some call val so, some test, or two of them
 # words that may follow the name of a split, and leave it one
-FURNITURE = _set("set data split image images img imgs")
+SUFFIXES = _set("set data split image images img imgs")
 # words that make it another: more of the same, or a part of it
 PARTS = _set(
     "batch clean extra fold full labeled labelled noisy part small stage stg subset unlabeled "
     "unlabelled v"
 )
 # what a folder is called that holds all images, in one form or another, or what is said of them
-HEAPS = _set(
+CONTAINERS = _set(
     "annotation annotations archive attributes augmented bbox bboxes color colour cropped csv data "
     "dataset devkit full grayscale greyscale groundtruth gt image images imagesets img imgs info "
     "jpegimages jpg json label labels mask masks meta metadata original originals photo photos "
     "picture pictures pics png processed raw resized segmentation segmentationclass "
     "segmentationobject segmented thumbnails thumbs txt xml"
 )
-# with a number behind it: a share of them
-SHARES = _set(
+# and that, with a number behind it, holds a part of them
+NUMBERED = _set(
     "batch chunk data dataset fold folder image images img imgs part photos pictures session set "
     "shard split subset"
 )
@@ -48,8 +48,7 @@ CAMERA = re.compile(r"\d{3}[A-Z][A-Z0-9_]{4}|DCIM")
 def words(name: str) -> list[str]:
     """Return the words and numbers of a name in small letters: of `TrainSet_2` train, set, 2."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    found = re.findall(r"[^\W\d_]+|\d+", apart.lower())
-    return [part for word in found for part in _unglued(word)]
+    return [part for word in re.findall(r"[^\W\d_]+|\d+", apart.lower()) for part in _apart(word)]
 
 
 def split_of(name: str) -> str:
@@ -60,7 +59,7 @@ def split_of(name: str) -> str:
     parts = words(name)
     if parts[:2] in (["hold", "out"], ["held", "out"]):
         parts = ["holdout", *parts[2:]]
-    return SPLIT_NAMES.get(parts[0], "") if parts and set(parts[1:]) <= FURNITURE else ""
+    return SPLIT_NAMES.get(parts[0], "") if parts and set(parts[1:]) <= SUFFIXES else ""
 
 
 def doubtful_splits(names: Iterable[str]) -> list[str]:
@@ -68,21 +67,21 @@ def doubtful_splits(names: Iterable[str]) -> list[str]:
 
     Such are `eval`, `train2`, `test_stg1`, and `seg_train` beside `seg_test`.
     """
-    doubtful, frames = set(), defaultdict[str, dict[str, str]](dict)
+    doubtful, rests = set(), defaultdict[str, dict[str, str]](dict)
     for name in names:
         if split_of(name):
             continue
         first, *rest = words(name) or [""]
         if first in {*SPLIT_NAMES, *UNCERTAIN} and all(
-            word.isdigit() or word in FURNITURE | PARTS | SPLIT_NAMES.keys() for word in rest
+            word.isdigit() or word in SUFFIXES | PARTS | SPLIT_NAMES.keys() for word in rest
         ):
             doubtful.add(name)
         for spelling, split in SPLIT_NAMES.items():
             if spelling in name.lower():
-                frames[name.lower().replace(spelling, "/")][split] = name
-    for frame in frames.values():
-        if len(frame) > 1:
-            doubtful.update(frame.values())
+                rests[name.lower().replace(spelling, "/")][split] = name
+    for found in rests.values():
+        if len(found) > 1:
+            doubtful.update(found.values())
     return sorted(doubtful)
 
 
@@ -91,13 +90,13 @@ def no_class(name: str) -> bool:
     if DATE.fullmatch(name) or CAMERA.fullmatch(name):
         return True
     parts = words(name)
-    numbered = any(word in SHARES and number.isdigit() for word, number in pairwise(parts))
-    return "".join(parts) in HEAPS | UNLABELLED or numbered
+    numbered = any(word in NUMBERED and number.isdigit() for word, number in pairwise(parts))
+    return "".join(parts) in CONTAINERS | UNLABELLED or numbered
 
 
-def _unglued(word: str) -> list[str]:
+def _apart(word: str) -> list[str]:
     """Return `trainset` as two words."""
     for first in (*SPLIT_NAMES, *UNCERTAIN):
-        if word.startswith(first) and word[len(first) :] in FURNITURE:
+        if word.startswith(first) and word[len(first) :] in SUFFIXES:
             return [first, word[len(first) :]]
     return [word]

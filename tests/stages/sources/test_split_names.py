@@ -56,8 +56,16 @@ def test_names_of_splits_and_of_things_are_not_doubtful(names: list[str]) -> Non
     assert doubtful_splits(names) == []
 
 
-def test_heaps_shares_and_dates_are_no_classes() -> None:
-    heaps = ["images", "JPEGImages", "labels", "HAM_images_part_1", "fold3", "batch-02", "data"]
+def test_containers_parts_and_dates_are_no_classes() -> None:
+    containers = [
+        "images",
+        "JPEGImages",
+        "labels",
+        "HAM_images_part_1",
+        "fold3",
+        "batch-02",
+        "data",
+    ]
     dates = [
         "2024-05-01",
         "20240501",
@@ -68,6 +76,6 @@ def test_heaps_shares_and_dates_are_no_classes() -> None:
         "raw",
         "grayscale",
     ]
-    assert [name for name in heaps + dates if not no_class(name)] == []
+    assert [name for name in containers + dates if not no_class(name)] == []
     things = ["audi", "2019", "00012", "class_1", "label_0", "7", "image of a cat", "partly", "3d"]
     assert [name for name in things if no_class(name)] == []
