@@ -42,7 +42,8 @@ def make_body(
     try:
         body = _made(architecture, image_size, options, pretrained=weights == Weights.HUB)
     except Exception as error:  # they are many hands' work
-        raise _refusal(architecture, image_size, weights, one_line(error)) from None
+        reason = one_line(error) or type(error).__name__
+        raise _refusal(architecture, image_size, weights, reason) from None
     for name in heads(body):
         for parameter in body.get_submodule(name.removesuffix(".")).parameters():
             nn.init.zeros_(parameter)
@@ -81,10 +82,9 @@ def _refusal(architecture: str, image_size: int | None, weights: str, reason: st
             )
     if weights != Weights.HUB:
         return UserError(f"train.architecture={architecture}: cannot be made ({reason})")
-    reason = reason.partition(".")[0] or "no answer"
     return UserError(
-        f"train.weights=hub: the weights of {architecture} cannot be had ({reason}); go online "
-        "once, or set train.weights=none"
+        f"train.weights=hub: the weights of {architecture} cannot be had "
+        f"({reason.partition('.')[0]}); go online once, or set train.weights=none"
     )
 
 

@@ -72,3 +72,41 @@ def test_a_packaged_module_that_is_missing_names_the_cure(monkeypatch: pytest.Mo
     monkeypatch.setitem(pretrained.PACKAGED, "tf_efficientnet_lite0", gone)
     with pytest.raises(UserError, match="no_such_module is not installed; run `make install`"):
         packaged_state("tf_efficientnet_lite0")
+
+
+@pytest.mark.parametrize("architecture", ["test_vit", "test_maxvit", "test_resnet"])
+def test_a_network_is_made_for_the_size_of_the_images(architecture: str) -> None:
+    network = create(architecture, classes=3, weights=Weights.NONE, image_size=96).eval()
+    assert network(torch.rand(2, 3, 96, 96)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "sizes"),
+    [
+        ("test_maxvit", 100, "96 or 128 or 160"),
+        ("efficientformer_l1", 160, "224"),
+        ("inception_v3", 64, "96 or 299"),
+    ],
+)
+def test_a_size_that_an_architecture_cannot_see_is_refused_with_those_it_can(
+    architecture: str, size: int, sizes: str
+) -> None:
+    complaint = rf"{architecture}: takes no images of {size} pixels \(.+\); set .*_size to {sizes}$"
+    with pytest.raises(UserError, match=complaint):
+        create(architecture, classes=3, weights=Weights.NONE, image_size=size)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["levit_128s", "deit_tiny_distilled_patch16_224", "resnetv2_18", "test_nfnet"]
+)
+def test_heads_of_every_kind_start_at_zero_and_learn(architecture: str) -> None:
+    network = create(architecture, classes=3, weights=Weights.NONE, image_size=64).train()
+    logits = network(torch.rand(4, 3, 64, 64))
+    assert not logits.any()
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 0, 1, 2])).backward()
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    inputs = torch.rand(2, 3, 64, 64)
+    answers, embedding = network.eval().embed(inputs)
+    assert answers.any()
+    assert torch.allclose(answers, network(inputs), atol=1e-5)
+    assert embedding.shape == (2, embedding.numel() // 2)
