@@ -27,14 +27,17 @@ def confusions(*sides: Side) -> Iterator[str]:
 
 
 def recalls(before: Answers, after: Answers) -> str:
-    """Return a folded table of the recall of each class, those that differ most first."""
+    """Return a folded table of the recall of each class, those that matter most first.
+
+    That is, by the difference; of a class that one side alone has, by what it misses.
+    """
     sides = [
         answers.rows.assign(right=answers.right).groupby("actual")["right"].agg(["size", "mean"])
         for answers in (before, after)
     ]
     table = sides[0].join(sides[1], how="outer", lsuffix="_before", rsuffix="_after")
-    table["gain"] = (table["mean_after"] - table["mean_before"]).abs()
-    table = table.sort_values("gain", ascending=False, kind="stable", na_position="first")
+    moved = (table["mean_after"] - table["mean_before"].fillna(1)).abs()
+    table = table.assign(moved=moved.fillna(0)).sort_values("moved", ascending=False, kind="stable")
     rows = [
         (
             short(row.Index),

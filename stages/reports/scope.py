@@ -98,7 +98,7 @@ def _other_images(pairs: Pairs) -> Iterator[str]:
         parts.append(f"Under another label: {pairs.relabelled:,}")
     if parts:
         sides = f"{_accuracy(pairs.before)} before, {_accuracy(pairs.after)} after"
-        yield f"{'. '.join(parts)}. Accuracy over all, on each side's own images: {sides}."
+        yield f"{'. '.join(parts)}. **Accuracy over all, on each side's own images: {sides}.**"
 
 
 def _accuracy(answers: Answers) -> MarkdownText:

@@ -43,8 +43,8 @@ def test_added_classes_come_first_with_what_becomes_of_their_images() -> None:
     )
     assert coverage == "**The model abstains on every test image; before, it answered 100.0%.**"
     assert images == (
-        "New test images: 3 (accuracy 0.333). Accuracy over all, on each side's own images: "
-        "0.667 before, 0.667 after."
+        "New test images: 3 (accuracy 0.333). **Accuracy over all, on each side's own images: "
+        "0.667 before, 0.667 after.**"
     )
     assert compared_images(Pairs(OLD, new)) == "the 3 of 6 test images that both know"
 
