@@ -12,7 +12,8 @@ PICTURES ?= show
 export BASE HEAD SEEDS PICTURES # branches may be called like commands, so recipes leave them to the shell
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push keep-results committed-results \
+.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
+	keep-results committed-results share clean-experiments \
 	test test-slow bench lint audit sbom licences check-lock lock images pictures parameters
 
 help: ## list the targets
@@ -59,8 +60,18 @@ drift-issue: install ## open or update the issue about drift, if it alarms; need
 	@python -m stages.reports.drift_issue
 
 retrain: install ## run an experiment NAME with the parameters SET, and push it
+	@test -n "$$NAME" || { echo "NAME is not set; say how to call the experiment" >&2; exit 2; }
+	@python -m stages.reports.share
 	@for one in $$SET; do set -- "$$@" -S "$$one"; done; dvc exp run --pull --name "$$NAME" "$$@"
-	@dvc exp push origin "$$NAME"
+	@python -m stages.reports.share -- "$$NAME"
+
+share: install ## push the experiment NAME with its data, or say why that cannot be
+	@test -n "$$NAME" || { echo "NAME is not set; \`dvc exp list --all-commits\` shows names" >&2; exit 2; }
+	@python -m stages.reports.share -- "$$NAME"
+
+clean-experiments: install ## list what old experiments take up; FREE="states experiments cache" frees it
+	@for one in $$FREE; do set -- "$$@" --free "$$one"; done; for one in $$KEEP; do set -- "$$@" --keep "$$one"; done; \
+	python -m stages.reports.clean_experiments --days "$${DAYS:-7}" $${YES:+--yes} "$$@"
 
 report: install ## compare HEAD with BASE (main), for a pull request; SEEDS=3 trains both anew
 	@python -m stages.reports.pull_request --base "$$BASE" --head "$$HEAD" \
