@@ -28,6 +28,21 @@ class Lines:
                 file.torn = rest[written - 1] != NEWLINE
                 rest = rest[written:]
 
+    def write_at_once(self, lines: bytes) -> bool:
+        """Write whole lines by one call where nobody else is at it; return whether all is written.
+
+        Raises `OSError`. What was written of them is cut off: write them again.
+        """
+        file = self._file
+        if file.torn or not file.lock.acquire(blocking=False):
+            return False
+        try:
+            written = os.write(self.descriptor, lines)
+            file.torn = written < len(lines)
+            return not file.torn
+        finally:
+            file.lock.release()
+
 
 class _File:
     """What all descriptors of one file share: stdout and stderr may be one pipe."""

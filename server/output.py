@@ -65,6 +65,11 @@ class Output:
         """Whether nothing waits, and no write is under way."""
         return not self._pieces
 
+    @property
+    def sound(self) -> bool:
+        """Whether nothing waits, and nothing was lost since something got through."""
+        return not self._pieces and self._problem is None
+
     def state(self) -> dict[str, object]:
         """Return failures and problem, for `/health`."""
         problem = self.problem
