@@ -10,9 +10,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
+from server.image.avif import AvifFrame, read_avif
 from server.image.colour import conversion_work
 from server.image.deflate import ENOUGH, is_slow
-from server.image.heif import read_boxes
+from server.image.heif import HeifFrame, read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import image_data, metadata_bytes
 from server.image.tiff import DEFLATES, JPEGS, read_pieces
@@ -20,7 +21,6 @@ from server.image.webp import read_tables
 
 Tag = ExifTags.Base
 YCBCR = 6
-FEW = 500_000  # pixels; a limit below says nothing to whoever made the file
 MANY_TABLES = 1_000  # groups of a WebP that are worth a word
 
 
@@ -51,7 +51,9 @@ def cost_of(
         case "TIFF":
             decoding = _tiff(source, data)
         case "HEIF":
-            decoding = _heif(source, data)
+            decoding = _boxed(source, data, read_boxes(data, alpha=source.has_transparency_data))
+        case "AVIF":
+            decoding = _boxed(source, data, read_avif(data))
         case "WEBP":
             decoding = _webp(source, data)
         case _:
@@ -63,33 +65,14 @@ def cost_of(
     resized = 4 * reduced + 4 * (target or 0) * max(source.size) / factor
     nanoseconds = decoding.nanoseconds + limits.RESIZE * reduced
     if profile := source.info.get("icc_profile"):
-        at_once = source.mode == "RGB" and not source.has_transparency_data
-        nanoseconds += conversion_work(len(profile), reduced if at_once else pixels)
+        least = max(1, min(source.size) // (2 * target)) if target else 1
+        nanoseconds += conversion_work(len(profile), pixels / least**2)
         decoded += limits.PROFILE.bytes * len(profile)
     return Cost(
         kind=decoding.kind,
         bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),
         nanoseconds=nanoseconds,
     )
-
-
-def check(cost: Cost, data: bytes, size: tuple[int, int], max_pixels: int) -> None:
-    """Raise `ImageTooLarge`, which names the limit or what is too much, where an image is that."""
-    (width, height), side = size, limits.MAX_SIDE
-    pixels = width * height
-    if pixels > max_pixels:
-        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {max_pixels:,}")
-    if max(size) > side:
-        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {side:,} a side")
-    memory, work = cost.bytes / limits.MAX_BYTES, cost.nanoseconds / limits.MAX_NANOSECONDS
-    limit = int(pixels / max(memory, work, 1))
-    if limit < pixels and limit < FEW:
-        much = "long" if work > memory else "much memory"
-        what = f"{len(data):,} bytes of {cost.kind}"
-        raise ImageTooLarge(f"its {what} take too {much} to decode; save it again as JPEG")
-    if limit < pixels:
-        what = f"{limit:,} for {cost.kind}; save it smaller"
-        raise ImageTooLarge(f"{width} x {height} pixels, over the limit of {what}")
 
 
 def _stored(mode: str) -> int:
@@ -189,10 +172,9 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     )
 
 
-def _heif(source: ImageFile, data: bytes) -> Cost:
-    """Return the cost of a HEIF; its coded pictures may be larger, and more, than it."""
-    frame = read_boxes(data, alpha=source.has_transparency_data)
-    kind = "HEIF of 10 bits or 4:4:4" if frame.deep else "HEIF"
+def _boxed(source: ImageFile, data: bytes, frame: HeifFrame | AvifFrame) -> Cost:
+    """Return the cost of a HEIF or AVIF; its coded pictures may be larger, and more, than it."""
+    kind = f"{source.format} of 10 bits or 4:4:4" if frame.deep else f"{source.format}"
     rate, pixels = limits.RATES[kind], max(frame.pixels, source.width * source.height)
     return Cost(
         kind=kind,

@@ -8,8 +8,8 @@ Rules, so that one photograph always gives one array:
 * colours become sRGB by the profile of the file, where it has one that can be used
 * a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
   where that leaves each side at least twice as long as the input of the network
-* any other picture of more than `LARGE` pixels is reduced by a whole factor, to means of squares
-  of pixels, under the same condition
+* any other picture of more than `LARGE` pixels, or whose colours have to be converted, is reduced
+  by a whole factor, to means of squares of pixels, under the same condition
 * turned upright by its EXIF orientation; one in XMP alone counts for nothing, as in browsers
 * a file that ends too soon is refused
 
@@ -24,7 +24,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from server.image.colour import Conversion, ProfileError, read_profile
-from server.image.header import Header, header_of, opened, reduction
+from server.image.header import LARGE, Header, header_of, opened, reduction
 from server.image.limits import MAX_PIXELS
 from server.image.remark import Remark
 
@@ -83,7 +83,8 @@ def decode(
         deep = ";16" in str(source.tile[:1])  # of 16 bits, which Pillow forgets when it loads
         source.load()
         orientation = _orientation(source)
-        picture = _rgb(source, reduction(source.size, target), colours)
+        beyond = 0 if colours else LARGE  # to convert fewer pixels
+        picture = _rgb(source, reduction(source.size, target, beyond=beyond), colours)
     del source  # its pixels, before others are made
     width, height = header.width, header.height
     if orientation in TURNS:
@@ -140,27 +141,44 @@ def _rgb(picture: Image.Image, factor: int, colours: Conversion | None) -> Image
     width, height = picture.size
     rows = factor * max(1, STRIP // (width * factor))
     if height <= rows:
-        return _opaque(picture, colours).reduce(factor)
+        return _opaque(picture, factor, colours)
     whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
-        whole.paste(_opaque(strip, colours).reduce(factor), (0, top // factor))
+        whole.paste(_opaque(strip, factor, colours), (0, top // factor))
     return whole
 
 
-def _opaque(picture: Image.Image, colours: Conversion | None) -> Image.Image:
+def _opaque(picture: Image.Image, factor: int, colours: Conversion | None) -> Image.Image:
+    """Return a picture in sRGB, reduced: last, or where colours are converted, before that."""
     if picture.mode.startswith("I;16"):
         picture = _eight_bit(picture)
     elif picture.mode == "La":  # premultiplied; Pillow knows but one way from there
         picture = picture.convert("LA")
-    if picture.has_transparency_data:
-        opaque = Image.new("RGB", picture.size, "white")
-        if picture.mode != "LA":
-            picture = picture.convert("RGBA")
-        mask = picture.getchannel("A")
-        opaque.paste(colours(picture) if colours else picture.convert("RGB"), mask=mask)
-        return opaque
-    return colours(picture) if colours else picture.convert("RGB")
+    clear = picture.has_transparency_data
+    if clear and picture.mode != "LA":
+        picture = picture.convert("RGBA")
+    if not colours:
+        return (_on_white(picture, picture) if clear else picture.convert("RGB")).reduce(factor)
+    if clear:
+        picture = _premultiplied(picture, factor)
+        return _on_white(colours(picture), picture)
+    return colours(picture.convert(colours.mode).reduce(factor))
+
+
+def _premultiplied(picture: Image.Image, factor: int) -> Image.Image:
+    """Reduce a picture with transparency, so that what is clear adds no colour."""
+    if factor == 1:
+        return picture
+    held, colours = picture.mode, picture.convert("RGBA").convert("RGBa")
+    return colours.reduce(factor).convert("RGBA").convert(held)
+
+
+def _on_white(colours: Image.Image, transparency: Image.Image) -> Image.Image:
+    """Blend colours on white, by the transparency of another picture or the same."""
+    opaque = Image.new("RGB", colours.size, "white")
+    opaque.paste(colours.convert("RGB"), mask=transparency.getchannel("A"))
+    return opaque
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:

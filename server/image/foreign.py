@@ -15,6 +15,7 @@ UNPACK = "unpack it, and send each image by itself"
 FRAME = "save one picture of it as JPEG or PNG"
 WHOLE = "send the whole file"
 RAW = "a TIFF that is not whole or of a kind that is not read, such as a camera's raw file"
+TORN = "AVIF, but torn or of a kind that cannot be read"
 BINARY = "the file was read or sent as text; send its bytes as they are, as curl --data-binary does"
 
 # (where it starts, what stands there, what this is, what helps); the first that fits counts
@@ -50,7 +51,7 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
 )
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 BRANDS: dict[bytes, tuple[str, str]] = {  # of ISO 14496-12's box `ftyp`
-    b"avif": ("AVIF", SAVE),
+    b"avif": (TORN, SAVE),
     b"avis": ("an AVIF sequence", FRAME),
     b"crx ": ("a camera's raw file", SAVE),
     b"qt  ": ("a video (MOV)", FRAME),

@@ -10,9 +10,11 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from server.errors import ImageError, ImageTooLarge
-from server.image.cost import check, cost_of
+from server.image.avif import is_avif
+from server.image.check import check
+from server.image.cost import cost_of
 from server.image.foreign import advice
-from server.image.formats import FORMATS
+from server.image.formats import AVIF, FORMATS
 from server.image.limits import MAX_PIXELS, MAX_READS
 from server.image.png import scale_transparent
 from server.image.structure import check_structure, forget_directories
@@ -72,7 +74,8 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
             check_structure(data)
             # runs of BMPs are bounded by their bytes
             file = io.BytesIO(data) if data.startswith(b"BM") else CountedReads(data)
-            with Image.open(file, formats=FORMATS) as source:
+            formats = AVIF if is_avif(data) else FORMATS
+            with Image.open(file, formats=formats) as source:
                 forget_directories(source)
                 scale_transparent(source)
                 yield source
@@ -101,8 +104,11 @@ def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels:
     )
 
 
-def reduction(size: tuple[int, int], target: int | None) -> int:
-    """Return the factor by which a picture is reduced before it is resized to `target`; 1: not."""
-    if not target or size[0] * size[1] <= LARGE:
+def reduction(size: tuple[int, int], target: int | None, *, beyond: int = LARGE) -> int:
+    """Return the factor by which a picture is reduced before it is resized to `target`; 1: not.
+
+    beyond: pixels up to which a picture is not
+    """
+    if not target or size[0] * size[1] <= beyond:
         return 1
     return max(1, min(size) // (2 * target))

@@ -52,6 +52,8 @@ RATES = {
     "BMP RLE": Rate(3, 110, 200),
     "HEIF": Rate(6, 27, 80),
     "HEIF of 10 bits or 4:4:4": Rate(18, 75, 80),
+    "AVIF": Rate(10, 22, 120),
+    "AVIF of 10 bits or 4:4:4": Rate(17, 35, 120),
     "GIF": Rate(0, 6, 10),
     "TIFF": Rate(0, 5, 15),
     "TIFF 1": Rate(0, 3, 30),

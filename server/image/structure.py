@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
+from server.image.avif import is_avif, read_avif
 from server.image.directory import TIFFS, Directories
 from server.image.jpeg import check_segments
 from server.image.limits import (
@@ -49,6 +50,8 @@ def check_structure(data: bytes) -> None:
         _check_tags(data)
         check_samples(data)
         check_pages(data)
+    elif is_avif(data):
+        read_avif(data)  # libavif lists what boxes hold
 
 
 def metadata_bytes(data: bytes) -> int:

@@ -24,8 +24,8 @@ from rich.table import Table
 from server.errors import ImageTooLarge
 from server.image.decode import decode
 from server.image.header import read_header
-from tests.kit import structures
-from tests.kit.heif_structures import TILE, heif_grid
+from tests.kit import profiles, structures
+from tests.kit.heif_structures import TILE, av1_tile, heif_grid
 from tests.kit.stage import ROOT
 from tests.server.image.fuzz_structures import measure
 
@@ -80,6 +80,13 @@ def grid(side: int) -> bytes:
     return heif_grid(tiles, tiles, size=(min(side, tiles * TILE),) * 2)
 
 
+def avif_grid(side: int) -> bytes:
+    """Return an AVIF of tiles in 4:2:0, whose sides must be even."""
+    tiles = min(31, -(-side // TILE))
+    even = min(side, tiles * TILE) // 2 * 2
+    return heif_grid(tiles, tiles, size=(even, even), tile=av1_tile())
+
+
 PNGS = {"L": (8, 0), "P": (8, 3), "LA": (8, 4), "RGB": (8, 2), "RGBA": (8, 6), "1": (1, 0)}
 PNGS |= {"I;16": (16, 0), "16-bit RGB": (16, 2), "16-bit RGBA": (16, 6)}
 IMAGES: dict[str, Build] = {
@@ -105,6 +112,13 @@ IMAGES: dict[str, Build] = {
     "TIFF CMYK, LZW": saved("TIFF", "CMYK", compression="tiff_lzw"),
     "TIFF RGB, JPEG": saved("TIFF", "RGB", compression="jpeg"),
     "HEIF": grid,
+    "AVIF 4:2:0": saved("AVIF", "RGB", speed=10),
+    "AVIF 4:4:4": saved("AVIF", "RGB", speed=10, subsampling="4:4:4"),
+    "AVIF RGBA": saved("AVIF", "RGBA", speed=10),
+    "AVIF of tiles": avif_grid,
+    "JPEG RGB 4:2:0, Display P3": saved("JPEG", "RGB", quality=75, icc_profile=profiles.rgb()),
+    "JPEG CMYK, a press": saved("JPEG", "CMYK", icc_profile=profiles.press(9, wide=True)),
+    "PNG RGBA, Display P3": saved("PNG", "RGBA", compress_level=1, icc_profile=profiles.rgb()),
 }
 
 

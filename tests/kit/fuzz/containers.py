@@ -1,15 +1,16 @@
-"""TIFF, WebP and HEIF: counts of strips, tiles, tags, frames, code tables and items."""
+"""TIFF, WebP, HEIF and AVIF: counts of strips, tiles, tags, frames, code tables and items."""
 
 import io
 import random
 import struct
+from dataclasses import replace
 
 from PIL import Image
 
 from tests.kit import lossless, structures
 from tests.kit.deflate import empty_blocks
 from tests.kit.fuzz.draws import ORIENTATION, Drawn, draw_exif, draw_size, log_uniform
-from tests.kit.heif_structures import box, full, heif_grid
+from tests.kit.heif_structures import Tile, av1_tile, box, full, heif_grid, hevc_tile
 
 SECOND = {
     "pitm": full(b"pitm", b"\0\1"),
@@ -122,7 +123,31 @@ def vp8l(rng: random.Random) -> Drawn:
     return f"{about} {form=} {animated=}", lossless.extended(side, *picture, animated=animated)
 
 
+def avif(rng: random.Random) -> Drawn:
+    if rng.random() < 0.6:
+        tile = av1_tile(rng.choice(("4:2:0", "4:4:4")))
+        place = rng.randrange(40)  # of the units' heads, and of the sequence header
+        coded = bytearray(tile.coded)
+        if damaged := rng.random() < 0.5:
+            coded[place] ^= 1 << rng.randrange(8)
+        about, data = _grid(rng, replace(tile, coded=bytes(coded)))
+        return f"{about} damaged={damaged}", data
+    width, height = (min(side, 2_500) for side in draw_size(rng, 4e6))
+    mode = rng.choice(("RGB", "RGBA", "L"))
+    file = io.BytesIO()
+    picture = Image.frombytes("L", (64, 64), rng.randbytes(4096)).resize((width, height))
+    picture.convert(mode).save(file, "AVIF", speed=10, quality=rng.randrange(101))
+    data, changes = bytearray(file.getvalue()), log_uniform(rng, 1, 20) * (rng.random() < 0.7)
+    for _ in range(changes):
+        data[rng.randrange(min(len(data), rng.choice((400, len(data)))))] = rng.randrange(256)
+    return f"{width}x{height} {mode} {changes} changed", bytes(data)
+
+
 def heif(rng: random.Random) -> Drawn:
+    return _grid(rng, hevc_tile())
+
+
+def _grid(rng: random.Random, tile: Tile) -> Drawn:
     columns, rows = rng.randint(1, 20), rng.randint(1, 20)
     options: dict[str, object] = {
         "pictures": rng.choice((1, 1, 2, 9)),
@@ -142,4 +167,5 @@ def heif(rng: random.Random) -> Drawn:
             b"auxl", struct.pack(f">HH{len(owners)}H", rng.randrange(400), len(owners), *owners)
         )
     about = {name: value if name != "refs" else "random" for name, value in options.items()}
-    return f"{columns}x{rows} tiles {about} second {second!r}", heif_grid(columns, rows, **options)
+    what = f"{columns}x{rows} tiles {about} second {second!r}"
+    return what, heif_grid(columns, rows, tile=tile, **options)

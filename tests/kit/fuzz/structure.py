@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from tests.kit.fuzz.colours import profiled
-from tests.kit.fuzz.containers import heif, tiff, vp8l, webp
+from tests.kit.fuzz.containers import avif, heif, tiff, vp8l, webp
 from tests.kit.fuzz.draws import Drawn
 from tests.kit.fuzz.streams import bmp, gif, jpeg, png
 
@@ -20,6 +20,7 @@ BUILDERS: tuple[Callable[[random.Random], Drawn], ...] = (
     webp,
     vp8l,
     heif,
+    avif,
     profiled,
 )
 

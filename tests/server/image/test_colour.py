@@ -1,4 +1,3 @@
-import io
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -140,10 +139,18 @@ def test_threads_share_a_conversion() -> None:
     assert all(np.array_equal(one, alone[at % len(alone)]) for at, one in enumerate(together))
 
 
-def test_a_large_picture_is_converted_once_it_is_reduced() -> None:
-    large = photograph().resize((6000, 4000))
-    file = io.BytesIO()
-    large.save(file, "PNG", compress_level=1, icc_profile=P3)
-    small = np.asarray(decode(file.getvalue(), target=160).picture.resize((160, 120))).astype(int)
-    expected = Image.fromarray(pixels(encoded(photograph(), "PNG", icc_profile=P3)).astype("u1"))
-    assert np.abs(small - np.asarray(expected.resize((160, 120)))).mean() < 3
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "CMYK"])
+def test_a_picture_is_reduced_before_its_colours_are_converted(mode: str) -> None:
+    held = {"L": GRAYS["gamma of 1.8"], "LA": GRAYS["gamma of 1.8"], "CMYK": PRESSES["8 bits"]}
+    large = photograph(mode).resize((1300, 975), Image.Resampling.BICUBIC)
+    form = "TIFF" if mode == "CMYK" else "PNG"
+    data = encoded(large, form, icc_profile=held.get(mode, P3))
+    small = decode(data, target=40).picture
+    assert small.size == (-(-1300 // 12), -(-975 // 12))
+    whole = Image.fromarray(pixels(data).astype(np.uint8)).reduce(12)
+    assert np.abs(np.asarray(small).astype(int) - np.asarray(whole)).mean() < 2
+
+
+def test_what_is_srgb_already_is_not_reduced() -> None:
+    large = photograph().resize((1300, 975))
+    assert decode(encoded(large, "PNG", icc_profile=SAME["sRGB"]), target=40).picture.width == 1300
