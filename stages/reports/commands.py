@@ -47,6 +47,6 @@ def dvc_command(*words: str) -> list[str]:
 def pull_words(folder: Path = HERE) -> list[str]:
     """Return what lets `dvc repro` fetch, where there is a remote to fetch from."""
     done = subprocess.run(  # noqa: S603
-        dvc_command("remote", "default"), cwd=folder, capture_output=True, check=False
+        dvc_command("config", "core.remote"), cwd=folder, capture_output=True, check=False
     )
     return ["--pull"] if done.stdout.strip() else []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.reports.commands import pull_words
 from stages.reports.copies import checkout
 from stages.reports.revision import Revision
 from stages.reports.seeds import Repeat, sentence
@@ -54,6 +55,7 @@ def test_a_copy_has_the_files_as_they_are_and_the_cache_and_leaves_nothing(
     with checkout(Revision.find("workspace")) as folder:
         assert (folder / "stages/new.py").is_file()
         assert (folder / "stages/newer.py").is_file()
+        assert pull_words(folder) == []
         call(folder, "dvc", "checkout", "train")
         assert (folder / "data/checkpoint").exists()
     assert not folder.exists()
