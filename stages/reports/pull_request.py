@@ -36,6 +36,10 @@ ELSEWHERE = (
     "All that differs was computed on another machine. A processor that rounds otherwise trains "
     "another model, and neither is wrong."
 )
+CHANCE = (
+    "The interval is the chance of the test images. Training again with another seed, or on "
+    "another processor, moves scores too: `make report SEEDS=3` says by how much."
+)
 
 
 def main(
@@ -122,8 +126,8 @@ class Sides:
             return [*opening, f"**{first}**"], list(confusions((self.head.label, after)))
         pairs = Pairs(before, after)
         opening += verdict(pairs)
-        if seeds:
-            opening += beyond_seeds(self.base, self.head, seeds)
+        if not pairs.both.empty:
+            opening += beyond_seeds(self.base, self.head, seeds) if seeds else [CHANCE]
         shown = write_gallery(changes(pairs), folder, PREPARED, pictures)
         labelled = (self.base.label, before), (self.head.label, after)
         parts = [*changed_answers(pairs), shown, recalls(before, after), *confusions(*labelled)]

@@ -60,7 +60,7 @@ def sentence(repeats: Sequence[Repeat]) -> str:
     if len(gains) == 1:
         return f"Beyond seeds or not, one pair cannot say: {found}."
     low, high = _interval(gains)
-    beyond = "Beyond" if low > 0 or high < 0 else "Not beyond"
+    beyond = "Beyond" if low > 0 or high < 0 else "Not shown to be beyond"
     return f"{beyond} seeds: {found}, 95 % interval {low:+.1f} to {high:+.1f}."
 
 

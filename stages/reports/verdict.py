@@ -13,10 +13,6 @@ from stages.reports.paired_test import Comparison, paired_test
 from stages.reports.scope import compared_images, scope_sentences
 
 SHOWN = 20  # newly broken or fixed images
-CHANCE = (
-    "The interval is the chance of the test images. Training again with another seed, or on "
-    "another processor, moves scores too: `make report SEEDS=3` says by how much."
-)
 
 
 def verdict(pairs: Pairs) -> Iterator[str]:
@@ -39,7 +35,6 @@ def verdict(pairs: Pairs) -> Iterator[str]:
     test = paired_test(pairs.right("before"), pairs.right("after"), pairs.groups)
     yield f"**{test.sentence(compared_images(pairs))}**"
     yield _table(pairs, test)
-    yield CHANCE
 
 
 def _table(pairs: Pairs, test: Comparison) -> str:

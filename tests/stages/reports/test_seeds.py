@@ -27,8 +27,10 @@ def test_a_difference_in_each_pair_is_beyond_seeds() -> None:
 
 
 def test_a_difference_that_comes_and_goes_is_not() -> None:
-    assert sentence(repeats(0.03, -0.02, 0.01)).startswith("Not beyond seeds: better in 2 of 3 ")
-    assert sentence(repeats(0, 0, 0)).startswith("Not beyond seeds: better in 0 of 3 ")
+    assert sentence(repeats(0.03, -0.02, 0.01)).startswith(
+        "Not shown to be beyond seeds: better in 2 of 3 "
+    )
+    assert sentence(repeats(0, 0, 0)).startswith("Not shown to be beyond seeds: better in 0 of 3 ")
 
 
 def test_one_pair_cannot_say() -> None:
