@@ -52,9 +52,10 @@ def train_again(base: Revision, head: Revision, count: int) -> list[Repeat]:
 def sentence(repeats: Sequence[Repeat]) -> str:
     """Say whether the difference is beyond what seeds do, by a paired t-interval."""
     gains = 100 * np.array([each.after - each.before for each in repeats])
-    better, mean = int((gains > 0).sum()), float(gains.mean())
+    mean = float(gains.mean())
+    way, agree = ("worse", (gains < 0).sum()) if mean < 0 else ("better", (gains > 0).sum())
     found = (
-        f"better in {better:,} of {len(gains):,} pairs of trainings with other seeds, by "
+        f"{way} in {agree:,} of {len(gains):,} pairs of trainings with other seeds, by "
         f"{mean:+.1f} points in the mean"
     )
     if len(gains) == 1:
