@@ -24,7 +24,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from server.image.colour import Conversion, ProfileError, read_profile
-from server.image.header import LARGE, Header, header_of, opened, reduction
+from server.image.header import Header, header_of, opened, reduction
 from server.image.limits import MAX_PIXELS
 from server.image.remark import Remark
 
@@ -50,7 +50,7 @@ class Decoded:
     """An upright RGB picture; `width`, `height`, `mode` and `format` are those of its file.
 
     The picture itself may be smaller, where `decode` was told what it is for.
-    `remarks`: what is odd about it.
+    `converted`: whether its colours were not sRGB. `remarks`: what is odd about it.
     """
 
     picture: Image.Image
@@ -58,6 +58,7 @@ class Decoded:
     height: int
     mode: str
     format: str
+    converted: bool = False
     remarks: tuple[Remark, ...] = ()
 
 
@@ -83,8 +84,8 @@ def decode(
         deep = ";16" in str(source.tile[:1])  # of 16 bits, which Pillow forgets when it loads
         source.load()
         orientation = _orientation(source)
-        beyond = 0 if colours else LARGE  # to convert fewer pixels
-        picture = _rgb(source, reduction(source.size, target, beyond=beyond), colours)
+        factor = reduction(source.size, target, converted=bool(colours))
+        picture = _rgb(source, factor, colours)
     del source  # its pixels, before others are made
     width, height = header.width, header.height
     if orientation in TURNS:
@@ -99,6 +100,7 @@ def decode(
         height=height,
         mode=header.mode,
         format=header.format,
+        converted=bool(colours),
         remarks=remarks,
     )
 

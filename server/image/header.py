@@ -104,11 +104,11 @@ def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels:
     )
 
 
-def reduction(size: tuple[int, int], target: int | None, *, beyond: int = LARGE) -> int:
+def reduction(size: tuple[int, int], target: int | None, *, converted: bool = False) -> int:
     """Return the factor by which a picture is reduced before it is resized to `target`; 1: not.
 
-    beyond: pixels up to which a picture is not
+    converted: its colours are not sRGB, so that fewer pixels are less work
     """
-    if not target or size[0] * size[1] <= beyond:
+    if not target or (size[0] * size[1] <= LARGE and not converted):
         return 1
     return max(1, min(size) // (2 * target))

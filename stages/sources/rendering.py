@@ -59,4 +59,5 @@ def _scales(decoded: Decoded, target: int) -> tuple[int, int]:
     if decoded.format in JPEGS:
         room = min(size) // (2 * target)
         scale = next((one for one in SCALES if room >= one), 1)
-    return scale, reduction((-(-size[0] // scale), -(-size[1] // scale)), target)
+    scaled = (-(-size[0] // scale), -(-size[1] // scale))
+    return scale, reduction(scaled, target, converted=decoded.converted)

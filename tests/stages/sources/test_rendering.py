@@ -5,6 +5,7 @@ from PIL import Image
 
 from server.image.decode import decode
 from stages.sources.rendering import DECODED_FOR, SIDE, perceptual_hash, rendering
+from tests.kit import profiles
 from tests.kit.drawing import CLASSES, draw, encoded
 from tests.kit.stage import PARAMS
 
@@ -39,6 +40,16 @@ def test_a_rendering_is_one_whatever_size_the_network_sees(
     expected = rendering(data, decode(data, target=DECODED_FOR), target=DECODED_FOR)
     assert expected.shape == (SIDE, SIDE, 3)
     assert expected.std() > 10
+    for target in TARGETS:
+        assert (rendering(data, decode(data, target=target), target=target) == expected).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
+def test_so_it_is_where_colours_are_converted(form: str) -> None:
+    data = encoded(picture(1300, 970), form, icc_profile=profiles.rgb())
+    expected = rendering(data, decode(data, target=DECODED_FOR), target=DECODED_FOR)
+    plain = encoded(picture(1300, 970), form)
+    assert not (rendering(plain, decode(plain), target=1300) == expected).all()
     for target in TARGETS:
         assert (rendering(data, decode(data, target=target), target=target) == expected).all()
 
