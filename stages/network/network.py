@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from server.errors import UserError
 from stages.network.architecture import make_body
 from stages.network.matching import Match, WeightsMatch, fill, match_file
+from stages.network.memory_format import in_channels_last
 from stages.network.pretrained import Weights, packaged_state
 from stages.network.scaling import AUTO, Asked, scaling
 
@@ -27,7 +28,7 @@ class Network(nn.Module):
     def __init__(self, body: nn.Module, mean: list[float], std: list[float]) -> None:
         """Wrap a timm network whose inputs are scaled by `mean` and `std` (of 0 to 1)."""
         super().__init__()
-        self.body: Any = body.to(memory_format=torch.channels_last)
+        self.body: Any = in_channels_last(body)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self._frozen: list[nn.Module] = []

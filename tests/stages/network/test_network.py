@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from server.errors import UserError
 from stages.network import pretrained
 from stages.network.network import create
 from stages.network.pretrained import Weights, packaged_state
+from tests.kit.stage import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +114,22 @@ def test_heads_of_every_kind_start_at_zero_and_learn(architecture: str) -> None:
     assert answers.any()
     assert torch.allclose(answers, network(inputs), atol=1e-5)
     assert embedding.shape == (2, embedding.numel() // 2)
+
+
+STEPS = """
+import torch
+from stages.network.network import create
+network = create("fastvit_t8", classes=2, weights="none", image_size=96).train()
+for _ in range(3):
+    images = torch.randint(256, (2, 96, 96, 3), dtype=torch.uint8)
+    network(network.normalise(images)).sum().backward()
+print("alive")
+"""
+
+
+def test_a_strided_stem_of_single_pixels_does_not_end_the_process() -> None:
+    words = [sys.executable, "-c", STEPS]
+    checked = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **checked}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive\n")
