@@ -1,6 +1,7 @@
 """A repository of the files as they are now, with tiny images and parameters, for real `dvc`."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,12 +42,25 @@ def add_page(folder: Path) -> None:
     call(folder, sys.executable, "-m", "stages.reports.plots_page", ".venv/plots.html")
 
 
+def is_own_data(name: str) -> bool:
+    """Whether a file of the project is about the images that somebody has put there."""
+    return name.endswith(".dvc") or (name.startswith("data/") and name != "data/solar-cells.yaml")
+
+
+def forget_remotes(config: Path) -> None:
+    """Take the remotes for data out of a .dvc/config: tests write to their own."""
+    parts = re.split(r"(?m)^(?=\[)", config.read_text())
+    kept = "".join(part for part in parts if not part.startswith(("['remote", "[remote")))
+    config.write_text(re.sub(r"(?m)^\s*remote = .*\n", "", kept))
+
+
 def make_origin(folder: Path) -> Path:
     """Fill a new folder; its images are drawn, and versioned by DVC."""
     for name in git(ROOT, "ls-files", "-z", "-co", "--exclude-standard").split("\0"):
-        if name and (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not is_own_data(name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    forget_remotes(folder / ".dvc/config")
     params = {name: {**PARAMS[name], **TINY.get(name, {})} for name in PARAMS}
     params["prepare"]["source"] = "data/shapes"
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

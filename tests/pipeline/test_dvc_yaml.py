@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from stages.cli.command import comments, run
-from tests.kit.stage import MODULES, PARAMS, ROOT
+from tests.kit.stage import MODULES, PROJECT, ROOT
 
 BY_HAND = {"data", "results"}  # options that no run of the pipeline gives
 SECTIONS = ("prepare", "train", "export", "evaluate", "drift")
@@ -78,7 +78,7 @@ def declared(section: str) -> tuple[set[str], set[str]]:
 
 def test_every_stage_and_every_section_is_known() -> None:
     assert set(stages()) == set(SECTIONS)
-    assert set(PARAMS) <= set(SECTIONS)
+    assert set(PROJECT) <= set(SECTIONS)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -108,14 +108,14 @@ def test_options_other_than_paths_are_the_section_of_params(section: str) -> Non
         for name, default in options(section).items()
         if not isinstance(default, Path) and name not in BY_HAND
     }
-    assert named == set(PARAMS.get(section, {}))
+    assert named == set(PROJECT.get(section, {}))
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_path_options_are_the_declared_dependencies_and_outputs(section: str) -> None:
     dependencies, outputs = declared(section)
     data = {path for path in dependencies if not is_code(path)}
-    named = {str(value) for value in PARAMS.get(section, {}).values()}
+    named = {str(value) for value in PROJECT.get(section, {}).values()}
     assert paths(section) - named == (data | outputs) - named
     assert data - paths(section) <= named
 
@@ -125,7 +125,7 @@ def test_a_stage_is_called_with_its_section(section: str) -> None:
     stage = stages()[section]
     assert stage.cmd.startswith(f"python -m {module(section)}")
     tracked = {name for dep in stage.deps for name in getattr(dep, "params", [])}
-    assert tracked == ({section} if section in PARAMS else set())
+    assert tracked == ({section} if section in PROJECT else set())
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -138,11 +138,11 @@ def test_every_parameter_has_a_comment_which_is_the_help_of_its_option(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = comments((ROOT / "params.yaml").read_text())
-    assert set(said) == {(section, name) for section in PARAMS for name in PARAMS[section]}
+    assert set(said) == {(section, name) for section in PROJECT for name in PROJECT[section]}
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setattr(sys, "argv", ["stage", "--help"])
-    for section in PARAMS:
+    for section in PROJECT:
         with pytest.raises(SystemExit):
             run(importlib.import_module(module(section)).main, section=section)
         shown = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`python -m tests.project.parameters`: write the table of all parameters into a document.
+"""`python -m tests.project.parameters`: write the table of parameters, and the defaults for tests.
 
 Types and ranges come from the stages' options, defaults and descriptions from params.yaml.
 """
@@ -9,13 +9,15 @@ from enum import Enum
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import yaml
 from typer.models import OptionInfo
 
 from stages.cli.command import comments
 from stages.evaluation.markdown import MarkdownText, markdown_table
-from tests.kit.stage import MODULES, PARAMS, ROOT
+from tests.kit.stage import IS_DEFAULT, MODULES, PROJECT, ROOT
 
 DOCUMENT = ROOT / "stages/README.md"
+FIXED = ROOT / "tests/kit/params.yaml"
 TYPES = {
     bool: "`true`, `false`",
     int: "whole number",
@@ -44,11 +46,17 @@ def parameters() -> str:
             MarkdownText(values(section, name)),
             MarkdownText(said[section, name]),
         )
-        for section, defaults in PARAMS.items()
+        for section, defaults in PROJECT.items()
         for name, default in defaults.items()
         for shown in [str(default).lower() if isinstance(default, bool) else default]
     ]
     return markdown_table(("parameter", "default", "may be", "what it does"), rows)
+
+
+def fixed() -> str:
+    """Return the defaults for tests, which stay when somebody sets other parameters."""
+    text = yaml.safe_dump(PROJECT, sort_keys=False)
+    return f"# the defaults of params.yaml, written by `make parameters`\n{text}"
 
 
 def values(section: str, name: str) -> str:
@@ -64,8 +72,10 @@ def values(section: str, name: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the table in place."""
+    """Rewrite the table in place, and the parameters that tests run with."""
     DOCUMENT.write_text(updated(DOCUMENT.read_text()))
+    if IS_DEFAULT:
+        FIXED.write_text(fixed())
 
 
 if __name__ == "__main__":

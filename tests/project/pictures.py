@@ -30,7 +30,7 @@ from stages.evaluation.model_card import print_results
 from stages.splits.overview import print_summary
 from tests.kit.browser import browser
 from tests.kit.live import serve
-from tests.kit.stage import PARAMS, ROOT
+from tests.kit.stage import PROJECT, ROOT
 
 COLUMNS = 100
 # an SVG within a page on GitHub may load nothing, so the reader's own monospace has to do
@@ -56,7 +56,7 @@ def _printed(root: Path) -> Iterator[str]:
     yield "Running stage 'export-onnx':"
     made = _read(root, "export")
     yield (
-        f"export-onnx: {PARAMS['export']['precision']}, {made['bytes'] / 1e6:.1f} MB; temperature "
+        f"export-onnx: {PROJECT['export']['precision']}, {made['bytes'] / 1e6:.1f} MB; temperature "
         f"{made['temperature']:.3f}; on validation it "
         f"{coverage_in_words(made['coverage'], made['precision_of_answers'])}"
     )
@@ -89,7 +89,7 @@ def _epochs(folder: Path) -> Iterator[str]:
             f"accuracy {curves[split, 'accuracy'][epoch]:.3f}"
             for split in ("train", "validation")
         )
-        yield f"epoch {epoch + 1} of {PARAMS['train']['epochs']}: {said}"
+        yield f"epoch {epoch + 1} of {PROJECT['train']['epochs']}: {said}"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -14,8 +14,8 @@ import pytest
 from tests.kit.clone import ENVIRONMENT, call, git
 from tests.kit.drawing import draw_folder
 from tests.kit.live import Live, serve
-from tests.kit.stage import PARAMS, ROOT
-from tests.project import pictures
+from tests.kit.stage import PARAMS, ROOT, of_default
+from tests.project import parameters, pictures
 from tests.project.commands import BLOCK, NOT_RUN, RUN, commands
 from tests.project.parameters import DOCUMENT, updated
 
@@ -136,8 +136,10 @@ def test_the_layout_names_each_room_and_no_other(package: str, before: str) -> N
     assert set(re.findall(rf"^\| {before}`(\w+)` \|", layout, re.MULTILINE)) == rooms
 
 
+@of_default
 def test_the_table_of_parameters_is_up_to_date() -> None:
     assert updated(DOCUMENT.read_text()) == DOCUMENT.read_text(), "run `make parameters`"
+    assert parameters.fixed() == parameters.FIXED.read_text(), "run `make parameters`"
 
 
 def test_the_terminal_is_drawn_from_the_committed_results_alone() -> None:
