@@ -90,12 +90,12 @@ def press(grid: int = 5, *, wide: bool = False) -> bytes:
 
 
 def floats(elements: int) -> Tag:
-    """Return a tag of so many floating-point elements, each a matrix that changes nothing."""
-    unit = [float(row == column) for row in range(3) for column in range(3)]
-    matrix = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, *unit, 0, 0, 0)
-    place = 16 + 8 * elements
-    entries = b"".join(
-        struct.pack(">II", place + len(matrix) * number, len(matrix)) for number in range(elements)
-    )
+    """Return a tag of so many floating-point elements, each a matrix that changes next to nothing.
+
+    All are at one place, and LittleCMS goes through them at each point that it samples.
+    """
+    matrix = [(row == column) * 1.0001 for row in range(3) for column in range(3)]
+    content = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, *matrix, 1e-5, 0, 0)
+    entry = struct.pack(">II", 16 + 8 * elements, len(content))
     head = b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, elements)
-    return b"D2B0", head + entries + matrix * elements
+    return b"D2B1", head + entry * elements + content
