@@ -121,7 +121,9 @@ def test_own_images_need_the_two_commands_of_the_readme(clones: list[Path]) -> N
     folder = clones[1]
     draw_folder(folder / "data/cars", per_class=12)
     call(folder, "dvc", "add", "data/cars")
-    call(folder, "dvc", "exp", "run", "-S", "prepare.source=data/cars", "prepare")
+    words = ("-S", "prepare.source=data/cars", "prepare")
+    call(folder, "dvc", "exp", "run", "--temp", *words)  # a copy has them too, with no `git add`
+    call(folder, "dvc", "exp", "run", *words)
     assert (folder / "data/cars/disc").is_dir()
     counts = json.loads((folder / "metrics/prepare.json").read_text())
     assert counts["used"] == 36
