@@ -9,6 +9,7 @@ them again.
 """
 
 import os
+import shlex
 import subprocess
 import sys
 from enum import StrEnum
@@ -53,12 +54,12 @@ def _what_to_commit() -> str:
         state, path = line[:2], line[3:]
         if state == "??" and not path.startswith(RESULTS):
             continue
-        name = path if path.startswith("data/") else path.partition("/")[0]
+        name = path if path.endswith((".dvc", ".gitignore")) else path.partition("/")[0]
         (staged if state[1] == " " else unstaged).add(name)
     if not staged | unstaged:
         return "The results are those of the last commit; there is nothing to commit."
-    done = f" (staged already: {' '.join(sorted(staged))})" if staged - unstaged else ""
-    add = f"git add {' '.join(sorted(unstaged))} && " if unstaged else ""
+    done = f" (staged already: {shlex.join(sorted(staged))})" if staged - unstaged else ""
+    add = f"git add {shlex.join(sorted(unstaged))} && " if unstaged else ""
     return f"Keep these results by `{add}git commit`{done}; `make committed-results` drops them"
 
 
