@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from PIL import ExifTags, Image, ImageDraw
 
-from tests.kit import structures
+from tests.kit import profiles, structures
 from tests.kit.drawing import encoded
 from tests.kit.heic import HEIC
 
@@ -59,6 +59,11 @@ def _whole() -> Iterator[tuple[str, bytes]]:
         yield f"tiff-{compression}", encoded(colour, "TIFF", compression=compression)
     yield "tiff-CMYK", encoded(colour.convert("CMYK"), "TIFF")
     yield "tiff-16", encoded(sixteen, "TIFF")
+    yield "jpeg-Display-P3", encoded(colour, "JPEG", icc_profile=profiles.rgb())
+    press = {"icc_profile": profiles.press(3), "compression": "tiff_lzw"}
+    yield "tiff-CMYK-press", encoded(colour.convert("CMYK"), "TIFF", **press)
+    for mode in ("RGB", "RGBA"):
+        yield f"avif-{mode}", encoded(colour.convert(mode), "AVIF", speed=10)
     yield "tiff-two-pages", encoded(gray, "TIFF", save_all=True, append_images=[gray])
     yield from HEIC.items()
 
