@@ -83,6 +83,8 @@ def main(
     learner = build_learner(options, train, processes, seeds, image_size=dataset.card.image_size)
     print(f"train: {architecture} on {processes.describe()}, {len(train):,} images", flush=True)
 
+    if origin := learner.network.origin:
+        print(f"train: starts from {origin} in {weights}", flush=True)
     if weights_match is WeightsMatch.ORDER:
         print(f"train: warning: {weights}: {UNPROVEN}", flush=True)
     card = Checkpoint(

@@ -38,7 +38,12 @@ class Checkpoint:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Read the card in `folder`, or raise `UserError`."""
-        return cls(**read_json(folder / CARD, stage="train"))
+        try:
+            return cls(**read_json(folder / CARD, stage="train"))
+        except TypeError:
+            raise UserError(
+                f"{folder / CARD}: not as this version writes it; run `dvc repro train`"
+            ) from None
 
     def network(self, folder: Path) -> Network:
         """Return the trained network, ready for inference, or raise `UserError`."""

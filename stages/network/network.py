@@ -24,6 +24,7 @@ class Network(nn.Module):
 
     mean: Tensor
     std: Tensor
+    origin = ""  # what its weights were called in the file that they come from
 
     def __init__(self, body: nn.Module, mean: list[float], std: list[float]) -> None:
         """Wrap a timm network whose inputs are scaled by `mean` and `std` (of 0 to 1)."""
@@ -116,4 +117,6 @@ def create(
         match = match_file(body, Path(weights), weights_match)
     if match:
         fill(body, match)
-    return Network(body, *scaling(body, match, mean=mean, std=std))
+    network = Network(body, *scaling(body, match, mean=mean, std=std))
+    network.origin = match.where if match else ""
+    return network

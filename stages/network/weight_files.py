@@ -24,15 +24,18 @@ StateDict = dict[str, Tensor]
 
 
 def state_dicts(path: Path) -> list[tuple[str, StateDict]]:
-    """Return each dict of tensors in a file, and where it lies in it, or raise `UserError`.
+    """Return the large dicts of tensors in a file, and where they lie in it, or raise `UserError`.
 
-    A checkpoint of a training holds several: `model`, `state_dict_ema`, the optimizer's. Averages
-    come first, since a training that keeps one validates and publishes it.
+    A checkpoint of a training may hold several: `model`, `state_dict_ema`, and a small one for each
+    parameter of the optimizer. Averages come first, since a training that keeps one validates and
+    publishes it.
     """
     found = list(_nested(_read(path), ""))
     if not found:
         raise UserError(f"train.weights={path}: holds no dict of tensors; {KIND}")
-    return sorted(found, key=lambda one: "ema" not in one[0].lower())
+    most = max(len(state) for _, state in found)
+    large = [(where, state) for where, state in found if len(state) > most // 2]
+    return sorted(large, key=lambda one: "ema" not in one[0].lower())
 
 
 def _read(path: Path) -> Any:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from server.errors import UserError
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
 from stages.training.distributed import ProcessGroup
@@ -80,6 +81,14 @@ def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
     assert tensors["mean"].shape == (1, 3, 1, 1)
 
 
+def test_the_card_of_another_version_is_one_line(workspace: Path, tmp_path: Path) -> None:
+    card = json.loads(Path("data/checkpoint/checkpoint.json").read_text())
+    del card["image_size"]
+    (tmp_path / "checkpoint.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"not as this version writes it; run `dvc repro train`"):
+        Checkpoint.open(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -137,12 +146,14 @@ def test_weights_without_proof_are_warned_of_in_terminal_and_card(
     own = Checkpoint.open(Path("data/checkpoint")).network(Path("data/checkpoint"))
     assert len(own.body.state_dict()) == len(body)
     ordered = {f"t{n}": kept[f"body.{name}"] for n, name in enumerate(own.body.state_dict())}
-    torch.save(ordered, tmp_path / "other.pth")
+    torch.save({"model_ema": ordered, "epoch": 3}, tmp_path / "other.pth")
     options = {"weights": tmp_path / "other.pth", "epochs": 1}
     assert train(tmp_path, **options) == 2
     assert "set train.weights_match=order if" in capsys.readouterr().err
     assert train(tmp_path, weights_match="order", **options) == 0
-    assert "warning: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "train: starts from model_ema in " in said
+    assert "train: warning: " in said
     places = {name: tmp_path / name for name in ("metrics", "model")}
     exported = {"checkpoint": tmp_path / "checkpoint", "reference": tmp_path / "reference"}
     assert run_stage("export", **places, **exported) == 0
