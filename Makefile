@@ -17,7 +17,7 @@ export BASE HEAD SEEDS PICTURES # branches may be called like commands, so recip
 	test test-slow bench lint audit sbom licences check-lock lock images pictures parameters
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) .venv/plots.html ## make .venv from requirements.lock
 
