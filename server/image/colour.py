@@ -45,10 +45,10 @@ class Conversion:
     transform: ImageCms.ImageCmsTransform
 
     def __call__(self, picture: Image.Image) -> Image.Image:
-        """Return an opaque picture in sRGB; one in RGB is changed in place."""
+        """Return an opaque picture in sRGB; not in place, for HEIF files load themselves again."""
         if picture.mode != self.mode:
             picture = picture.convert(self.mode)
-        return self.transform.apply(picture, picture if self.mode == "RGB" else None)
+        return self.transform.apply(picture)
 
 
 def conversion_work(size: int, pixels: float) -> float:

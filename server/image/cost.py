@@ -67,7 +67,7 @@ def cost_of(
     if profile := source.info.get("icc_profile"):
         least = max(1, min(source.size) // (2 * target)) if target else 1
         nanoseconds += conversion_work(len(profile), pixels / least**2)
-        decoded += limits.PROFILE.bytes * len(profile)
+        decoded += limits.PROFILE.bytes * len(profile) + 4 * pixels / least**2
     return Cost(
         kind=decoding.kind,
         bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),

@@ -78,6 +78,7 @@ def heif_grid(
     claimed: int = TILE,
     references: bytes = b"",
     more: bytes = b"",
+    profile: bytes = b"",
     tile: Tile | None = None,
 ) -> bytes:
     """Return a grid of `columns` x `rows` tiles, items 1, 2 and so on; the grid is item 0.
@@ -87,6 +88,7 @@ def heif_grid(
     size: what the grid claims to be. pictures: how often an item holds its picture.
     shared: all items are the same bytes. refs: the items that the grid names.
     claimed: the side that each tile claims. references, more: boxes at the end of `iref`, `meta`.
+    profile: of the grid's colours.
     """
     tile = tile or hevc_tile()
     own = GRID_OF_AV1 if tile.kind == b"av01" else 0
@@ -97,7 +99,8 @@ def heif_grid(
 
     def head(start: int) -> bytes:
         places = struct.pack(">BBHHHHHII", 0x44, 0, count + 1, own, 1, 0, 1, 0, len(grid))
-        owned = [struct.pack(">HBB", own, 1, 3)]
+        own_properties = bytes((2, 3, 4)) if profile else bytes((1, 3))
+        owned = [struct.pack(">H", own) + own_properties]
         entries = [full(b"infe", struct.pack(">HH", own, 0), b"grid\0", version=2)]
         for item in range(1, count + 1):
             place = start + (0 if shared else (item - 1) * len(coded))
@@ -109,6 +112,7 @@ def heif_grid(
             tile.configuration,
             full(b"ispe", struct.pack(">II", claimed, claimed)),
             full(b"ispe", struct.pack(">II", width, height)),
+            box(b"colr", b"prof", profile) if profile else b"",
         )
         named_by_grid = struct.pack(f">HH{len(named)}H", own, len(named), *named)
         meta = full(

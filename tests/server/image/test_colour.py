@@ -1,5 +1,6 @@
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +14,7 @@ from server.image.limits import MAX_PROFILE
 from server.image.remark import Remark
 from tests.kit import profiles
 from tests.kit.drawing import draw, encoded
+from tests.kit.heif_structures import Tile, av1_tile, heif_grid, hevc_tile
 from tests.kit.vips import profile, vips_pixels
 
 P3 = profiles.rgb()
@@ -163,3 +165,14 @@ def test_a_picture_is_reduced_before_its_colours_are_converted(mode: str) -> Non
 def test_what_is_srgb_already_is_not_reduced() -> None:
     large = photograph().resize((1300, 975))
     assert decode(encoded(large, "PNG", icc_profile=SAME["sRGB"]), target=40).picture.width == 1300
+
+
+@pytest.mark.parametrize("tile", [hevc_tile, av1_tile])
+def test_profiles_of_heic_and_avif_are_converted(tile: Callable[[], Tile]) -> None:
+    if tile is hevc_tile:
+        pytest.importorskip("pi_heif")
+    plain = decode(heif_grid(2, 2, tile=tile())).picture
+    data = heif_grid(2, 2, profile=P3, tile=tile())
+    expected = pixels(encoded(plain, "PNG", icc_profile=P3))
+    assert np.array_equal(pixels(data), expected)
+    assert not np.array_equal(pixels(data), np.asarray(plain))
