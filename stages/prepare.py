@@ -90,7 +90,7 @@ def main(
     write_json(details, counts)
     write_conflicts(pairs, conflicts)
     write_distributions(dataset, counts, plots)
-    print_summary(counts)
+    print_summary(counts, conflicts)
 
 
 if __name__ == "__main__":

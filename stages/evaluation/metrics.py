@@ -26,6 +26,7 @@ def evaluation_metrics(
 ) -> dict[str, Any]:
     """Return scores with intervals, by class and slice, calibration and abstention.
 
+    units: groups and images that stand alone, of which the intervals come.
     probabilities: of the artefact that `metadata` is of, `[n, classes]`, a row an image of `split`.
     """
     labels = split.labels
@@ -35,8 +36,10 @@ def evaluation_metrics(
     for name in sorted(set(slices.tolist()) - {""}):
         among = slices == name
         by_slice[name] = _scores(labels[among], probabilities[among], groups[among].tolist())
+    alone = int((groups == "").sum())
     return {
         **_scores(labels, probabilities, groups.tolist()),
+        "units": alone + len(set(groups.tolist()) - {""}),
         "class": _class_scores(labels, probabilities, metadata.classes),
         **({"slice": by_slice} if by_slice else {}),
         "calibration": calibration_errors(probabilities, labels),

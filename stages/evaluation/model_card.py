@@ -13,32 +13,43 @@ from rich.markdown import Markdown
 from rich.theme import Theme
 
 from server.model.metadata import Metadata
-from stages.answers.abstention import coverage_in_words
-from stages.answers.calibration import temperature_bound
 from stages.answers.scores import NAMES
 from stages.cli.output import read_json
+from stages.data.counts import class_rows, counted, listed, sentences
 from stages.data.dataset import SPLITS, Card
+from stages.evaluation.bootstrap import LEVEL
+from stages.evaluation.limits import calibration, limits
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
+from stages.evaluation.robustness import SAMPLE, SEVERITIES
 
-FEW = 30  # test images, below which a class's or slice's figures say little
 UNKNOWN = "not stated"
 RESULTS = "## How good it is"
+LEVEL_TEXT = f"{100 * LEVEL:.0f} %"
 LINE, PARAGRAPH = "\n", "\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the images come from; `counts`: those of prepare, where it prepared them."""
+    """Where the images come from.
+
+    counts: those of prepare, where it prepared them. data_hash: of what it prepared.
+    """
 
     name: str
     about: dict[str, str]
     counts: dict[str, Any] = field(default_factory=dict)
+    data_hash: str = ""
 
     @classmethod
     def prepared(cls, card: Card, counts: Path) -> Self:
         """Read what prepare counted, or raise `UserError`."""
         values = read_json(counts, stage="prepare")
-        return cls(name=str(card.parameters["source"]), about=card.about, counts=values)
+        return cls(
+            name=str(card.parameters["source"]),
+            about=card.about,
+            counts=values,
+            data_hash=card.data_hash,
+        )
 
 
 def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> str:
@@ -47,13 +58,12 @@ def model_card(metadata: Metadata, metrics: dict[str, Any], source: Source) -> s
     names = [name for name in NAMES if name in metrics]
     scores = [(MarkdownText(name), metrics[name], score_interval(metrics, name)) for name in names]
     tables = [
-        markdown_table(("score", "value", "95 % interval"), scores),
-        _scores(metrics, "class", ("images", "precision", "recall", "f1")),
-        *([_scores(metrics, "slice", ("images", *names))] if "slice" in metrics else []),
+        markdown_table(("score", "value", f"{LEVEL_TEXT} interval"), scores),
+        *_scores(metrics, "class", ("images", "precision", "recall", "f1")),
+        *(_scores(metrics, "slice", ("images", *names)) if "slice" in metrics else []),
     ]
-    after, before = metrics["calibration"], metrics["before_temperature"]
-    abstain, robustness = metrics["abstain"], metrics["robustness"].items()
-    answered = coverage_in_words(abstain["coverage"], abstain["precision"])
+    notes = limits(metadata, metrics, same_source=bool(source.counts))
+    shown, others = listed([code(name) for name in metadata.classes])
     parameters = [
         (f"{section}.{name}", ", ".join(map(str, value if isinstance(value, list) else [value])))
         for section, values in metadata.parameters.items()
@@ -65,7 +75,7 @@ Written by `evaluate`; do not edit.
 
 Model `{metrics["model"]}`, {code(metadata.precision)}, on images of {size} x {size} pixels \
 ({metadata.resize_mode}, {metadata.resize_filter}). Classes: \
-{", ".join(map(code, metadata.classes))}.
+{", ".join(shown)}{f" and {len(others):,} others" if others else ""}.
 
 ## Data
 
@@ -73,21 +83,20 @@ Model `{metrics["model"]}`, {code(metadata.precision)}, on images of {size} x {s
 
 {RESULTS}
 
-On {metrics["images"]:,} images; intervals: 95 %, bootstrap\
-{" by groups of near duplicates" if source.counts else ""}.
+On {counted(metrics["images"], "image")}; intervals: {LEVEL_TEXT}, bootstrap of \
+{_units(metrics)}.
 
 {PARAGRAPH.join(tables)}
 
-Expected calibration error {after["ece"]:.3f}, Brier score {after["brier"]:.3f} (before \
-temperature {metadata.temperature:.3f}: {before["ece"]:.3f}, {before["brier"]:.3f}). Below \
-confidence {abstain["threshold"]:.3f} the model abstains. Of these images it {answered}.
+{calibration(metadata, metrics)}
 
-Accuracy on worse images, the mean of three severities: \
-{", ".join(f"{name} {value:.3f}" for name, value in robustness)}.
+Accuracy on worse images, the mean of {len(SEVERITIES)} severities, on \
+{counted(min(SAMPLE, metrics["images"]), "image")}: \
+{", ".join(f"{name} {value:.3f}" for name, value in metrics["robustness"].items())}.
 
 ## Limits
 
-{LINE.join(_limits(metadata, metrics))}
+{LINE.join(f"* {note}" for note in notes)}
 
 ## Parameters
 
@@ -119,52 +128,51 @@ def _data(metadata: Metadata, source: Source) -> Iterable[str]:
         + (f", {about['title']}" if "title" in about else "")
         + f"\n* Licence: {about.get('licence', UNKNOWN)}\n"
         f"* To cite: {about.get('cite', UNKNOWN)}\n"
-        f"* Hash of what the model was trained and judged by: {code(metadata.data_hash[:12])}"
+        f"* Hash of what the model was made with: {code(metadata.data_hash[:12])}"
     )
     if not counts:
-        yield "These images are not the ones that the model was made with."
+        yield "Whether the model has learned from these images is not known."
         return
-    splits = [counts[split] for split in SPLITS]
-    names = sorted({name for split in splits for name in split})
-    rows = [(name, *(split.get(name, 0) for split in splits)) for name in names]
-    yield markdown_table(("class", *SPLITS), rows)
+    if source.data_hash != metadata.data_hash:
+        yield (
+            f"**The data were prepared anew since, as {code(source.data_hash[:12])}: it may have "
+            "learned from what is test now.**"
+        )
+    yield markdown_table(
+        ("class", *SPLITS),
+        [
+            (name if is_class else MarkdownText(name), *numbers)
+            for name, is_class, numbers in class_rows(counts)
+        ],
+    )
     left_out = ", ".join(f"{number:,} {why}" for why, number in counts["left_out"].items())
-    groups = counts["groups"]
-    yield (
-        f"{counts['used']:,} of {counts['found']:,} files used; left out: {left_out or 'none'}. "
-        f"{groups['images']:,} images are in {groups['count']:,} groups of near duplicates, the "
-        f"largest of {groups['largest']}; a group is in one split. {counts['label_conflicts']} "
-        f"pairs look alike under two labels. {counts['leaked']} images of given splits showed the "
-        "same as one of a later split."
+    used = f"{counts['used']:,} of {counted(counts['found'], 'file')} used"
+    yield " ".join(
+        f"{sentence[0].upper()}{sentence[1:]}."
+        for sentence in (f"{used}; left out: {left_out or 'none'}", *sentences(counts))
     )
 
 
-def _scores(metrics: dict[str, Any], kind: str, columns: Sequence[str]) -> str:
-    """Return a row of scores for each class or slice."""
-    rows = [
-        (name, *(scores.get(column, "") for column in columns))
-        for name, scores in metrics[kind].items()
-    ]
-    return markdown_table((kind, *columns), rows)
+def _units(metrics: dict[str, Any]) -> str:
+    """Say what the bootstrap draws: images, or groups where some belong together."""
+    units = metrics["units"]
+    if units == metrics["images"]:
+        return "images, none of which belong together"
+    return f"whole groups: {counted(units, 'group')}, an image that stands alone is one"
 
 
-def _limits(metadata: Metadata, metrics: dict[str, Any]) -> Iterable[str]:
-    yield "* It knows its classes only: a picture of anything else is called one of them too."
-    train = metadata.parameters.get("train", {})
-    if train.get("weights_match") == "order":
-        yield (
-            f"* Training started from {code(str(train['weights']))}, matched by order and shapes "
-            "alone, which does not prove that they are this architecture's weights."
-        )
-    for kind in ("class", "slice"):
-        for name, scores in metrics.get(kind, {}).items():
-            if scores["images"] < FEW:
-                images = scores["images"]
-                yield f"* {kind} {code(name)}: judged by {images} images, which says little."
-    if bound := temperature_bound(metadata.temperature):
-        yield f"* Its confidence is not calibrated: {bound}."
-    name, scores = min(metrics["class"].items(), key=lambda item: item[1]["recall"])
-    yield f"* Of class {code(name)} it misses most: recall {scores['recall']:.3f}."
-    name, value = min(metrics["robustness"].items(), key=lambda item: item[1])
-    yield f"* It bears {name} worst: accuracy {value:.3f} on such images."
-    yield "* The test images are of the same source; elsewhere expect less, and watch drift."
+def _scores(metrics: dict[str, Any], kind: str, columns: Sequence[str]) -> Iterable[str]:
+    """Yield a table with a row of scores for each class or slice; of many the worst."""
+    rows, worst = metrics[kind], "recall" if "recall" in columns else "accuracy"
+    judged = [name for name in rows if rows[name]["images"]]
+    shown, others = listed(sorted(judged, key=lambda name: rows[name][worst]))
+    yield markdown_table(
+        (kind, *columns),
+        [
+            (name, *(rows[name].get(column, "") for column in columns))
+            for name in (shown if others else rows)
+        ],
+    )
+    if others:
+        low, high = (rows[name][worst] for name in (others[0], others[-1]))
+        yield f"{len(others):,} others: {worst} {low:.3f} to {high:.3f}."

@@ -19,7 +19,7 @@ from stages.answers.predictions import map_batches
 from stages.data.dataset import Split
 
 SEVERITIES = (1, 2, 3)
-SAMPLE = 250  # images at most, the first by their pixels' hash: 18 passes cost
+SAMPLE = 250  # images at most, the first by their hash: 18 passes cost
 
 
 def _blur(pixels: Pixels, radius: float) -> Pixels:

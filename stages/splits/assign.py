@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from server.errors import UserError
+from stages.data.counts import counted
 from stages.data.dataset import SPLITS
 from stages.sources.source_file import SourceFile
 from stages.splits.candidates import Candidate
@@ -29,8 +30,8 @@ def assign(
         first, later = leaked[0]
         raise UserError(
             f"{first.source.path} is in {first.split} and {_likeness(first, later)} "
-            f"{later.source.path} in {later.split}, {len(leaked):,} such images in all; remove "
-            "them or set prepare.on_leak=drop"
+            f"{later.source.path} in {later.split}, {counted(len(leaked), 'such image')} in all; "
+            "remove them or set prepare.on_leak=drop"
         )
     if on_leak is OnLeak.DROP:
         for candidate, later in leaked:

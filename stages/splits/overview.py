@@ -14,6 +14,7 @@ from rich.text import Text
 
 from server.atomic import whole
 from server.terminal import printable
+from stages.data.counts import class_rows, sentences
 from stages.data.dataset import SPLITS, USED, Dataset, used_samples
 
 BINS = 20
@@ -24,7 +25,9 @@ def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
     left_out = Counter(text.partition(":")[0] for text in dataset.samples["status"].to_pylist())
     used = left_out.pop(USED)
     rows = used_samples(dataset.samples).select(["group", "split", "class"]).to_pydict()
-    groups = Counter(name for name in rows["group"] if name)
+    sizes = Counter(name for name in rows["group"] if name)
+    groups = {name: size for name, size in sizes.items() if size > 1}  # others are left out
+    splits = Counter(name for name, _ in set(zip(rows["group"], rows["split"], strict=True)))
     classes = Counter(zip(rows["split"], rows["class"], strict=True))
     return {
         "found": len(dataset.samples),
@@ -34,6 +37,7 @@ def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
             "count": len(groups),
             "images": sum(groups.values()),
             "largest": max(groups.values(), default=0),
+            "straddling": sum(splits[name] > 1 for name in groups),
         },
         "label_conflicts": conflicts,
         **{
@@ -73,26 +77,22 @@ def write_distributions(dataset: Dataset, counts: dict[str, Any], folder: Path) 
             pyarrow.csv.write_csv(pa.Table.from_pylist(rows), draft / f"{name}.csv")
 
 
-def print_summary(counts: dict[str, Any]) -> None:
+def print_summary(counts: dict[str, Any], conflicts: Path) -> None:
     """Print what `summary` counted: a row a class, and what was left out."""
     columns = [Column("class"), *(Column(split, justify="right") for split in SPLITS)]
     table = Table(*columns, title=f"{counts['used']:,} of {counts['found']:,} files used")
-    for name in counts["train"]:
-        table.add_row(Text(printable(name)), *(f"{counts[split][name]:,}" for split in SPLITS))
+    for name, _, numbers in class_rows(counts):
+        table.add_row(Text(printable(name)), *(f"{number:,}" for number in numbers))
     table.add_section()
     table.add_row("all", *(f"{sum(counts[split].values()):,}" for split in SPLITS))
     console = Console(highlight=False)
     console.print(table)
     for reason, number in counts["left_out"].items():
         console.print(f"left out, {reason}: {number:,}")
-    groups, pairs = counts["groups"], counts["label_conflicts"]
-    if groups["count"]:
-        console.print(
-            f"{groups['images']:,} images belong to {groups['count']:,} groups, the largest "
-            f"of {groups['largest']:,}; a group is in one split"
-        )
-    if pairs:
-        console.print(f"{pairs:,} pairs look alike under two labels: see metrics/conflicts.csv")
+    for sentence in sentences(counts):
+        console.print(sentence)
+    if counts["label_conflicts"]:
+        console.print(Text(f"those pairs are in {printable(str(conflicts))}"))
 
 
 def _binned(column: pa.Array, name: str, values: pa.Array, *, digits: int) -> list[dict[str, Any]]:

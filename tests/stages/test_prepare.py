@@ -207,9 +207,18 @@ def already_split(source: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("on_leak", "left_out"), [("drop", {"leak": 2}), ("keep", {})])
 def test_leaks_between_given_splits_are_counted_and_dropped_or_kept(
-    already_split: Path, elsewhere: Path, on_leak: str, left_out: dict[str, int]
+    already_split: Path,
+    elsewhere: Path,
+    on_leak: str,
+    left_out: dict[str, int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert prepare(already_split, on_leak=on_leak) == 0
+    groups = "no group is in two splits" if on_leak == "drop" else "2 of them are in more than one"
+    leaks = "left out" if on_leak == "drop" else "kept, so scores on that split are too good"
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"2 images share their group with one of a later split: {leaks}" in printed
+    assert (groups in printed) == (on_leak == "keep")  # no other images are alike
     assert counts()["leaked"] == 2
     assert counts()["left_out"] == left_out
     assert counts()["test"] == {"disc": 5, "frame": 5, "stripes": 5}
@@ -227,6 +236,37 @@ def test_leaks_can_stop(
         "Train/disc/leak.png is in train and shows the same as test/disc/disc-001.png" in complaint
     )
     assert not Path("data/prepared").exists()
+
+
+def test_a_class_whose_train_images_are_all_in_test_too_says_so_and_what_helps(
+    already_split: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(already_split / "Train/disc")
+    shutil.copytree(already_split / "test/disc", already_split / "Train/disc")
+    assert prepare(already_split) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert (
+        "class disc: none of its 14 images is left for train (0 train, 4 val, 5 test; left out: "
+        "5 leak), such as Train/disc/disc-000.jpg, leak: test/disc/disc-000.jpg of class disc; "
+        "remove such images from one of the splits, or set prepare.on_leak=keep"
+    ) in complaint
+
+
+def test_a_leak_by_a_group_of_the_source_is_called_that(
+    already_split: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [file for file in sorted(already_split.glob("*/*/*")) if "leak" not in file.name]
+    names = [file.relative_to(already_split).as_posix() for file in files]
+    group = {"Train/disc/disc-012.jpg": "car 7", "test/disc/disc-000.jpg": "car 7"}
+    lines = [f"{x},{x.split('/')[1]},{x.split('/')[0]},{group.get(x, '')}" for x in names]
+    text = "\n".join(["image,label,split,group", *lines])
+    (already_split / "labels.csv").write_text(text)
+    assert prepare(already_split, on_leak="error", group_by="manifest") == 2
+    assert (
+        "Train/disc/disc-012.jpg is in train and is of group car 7, as is "
+        "test/disc/disc-000.jpg in test, 1 such image in all"
+    ) in capsys.readouterr().err
 
 
 def test_a_class_that_is_not_in_train_is_named_before_anything_is_read(

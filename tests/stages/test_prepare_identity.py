@@ -23,7 +23,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("source")
     for number in range(90):
         kind = ("disc", "frame", "stripes")[number % 3]
-        photograph = draw(kind, number).resize((400 + 20 * number, 360 + 15 * number))
+        photograph = draw(kind, number).resize((200 + 10 * number, 180 + 8 * number))
         file = folder / kind / f"{number:03}.jpg"
         file.parent.mkdir(exist_ok=True)
         photograph.save(file, quality=85)
@@ -47,9 +47,9 @@ def without(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key not in names} for row in rows]
 
 
-@pytest.fixture
-def usual(source: Path) -> list[dict[str, Any]]:
-    return table(source, "usual", image_size=160)
+@pytest.fixture(scope="module")
+def usual(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return table(source, str(tmp_path_factory.mktemp("usual")), image_size=160)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,14 @@ def test_how_images_are_resized_moves_none(
     other = table(source, "other", **changes)
     assert without(other, *RESIZED) == without(usual, *RESIZED)
     assert len({row["group"] for row in usual}) > 10
-    cards = [Dataset.open(Path(name, "prepared")).card for name in ("usual", "other")]
-    assert cards[0].data_hash != cards[1].data_hash
+
+
+def test_a_model_of_other_sizes_is_a_model_of_other_data(source: Path) -> None:
+    hashes = set()
+    for changes in ({}, {"image_size": 40}, {"resize_mode": "pad"}, {"resize_filter": "lanczos"}):
+        table(source, "one", **changes)
+        hashes.add(Dataset.open(Path("one/prepared")).card.data_hash)
+    assert len(hashes) == 4
 
 
 def test_an_image_is_its_bytes_and_copies_share_group_and_split(
