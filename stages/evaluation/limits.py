@@ -22,8 +22,8 @@ def limits(metadata: Metadata, metrics: dict[str, Any], *, same_source: bool) ->
     train = metadata.parameters.get("train", {})
     if train.get("weights_match") == "order":
         yield (
-            f"Training started from {code(str(train['weights']))}, matched by order and shapes alone, "
-            "which does not prove that they are this architecture's weights."
+            f"Training started from {code(str(train['weights']))}, matched by order and shapes "
+            "alone, which does not prove that they are this architecture's weights."
         )
     for kind in KINDS:
         yield from _few(metrics.get(kind, {}), kind)
@@ -53,8 +53,8 @@ def calibration(metadata: Metadata, metrics: dict[str, Any]) -> str:
         return f"{text}. The model never abstains."
     answered = coverage_in_words(abstain["coverage"], abstain["precision"])
     return (
-        f"{text}. Below confidence {abstain['threshold']:.3f} the model abstains. Of these images it "
-        f"{answered}."
+        f"{text}. Below confidence {abstain['threshold']:.3f} the model abstains. Of these images "
+        f"it {answered}."
     )
 
 
