@@ -50,8 +50,9 @@ def main(action: Annotated[Action, Argument()]) -> None:
 def _what_to_commit() -> str:
     """Return in one line which changed files make up these results."""
     staged, unstaged = set[str](), set[str]()
+    prefix = git("rev-parse", "--show-prefix").strip()  # of a project below the repository's root
     for line in git("status", "--porcelain", "-z", "--no-renames", "--", ".").split("\0")[:-1]:
-        state, path = line[:2], line[3:]
+        state, path = line[:2], line[3:].removeprefix(prefix)
         if state == "??" and not path.startswith(RESULTS):
             continue
         name = path if path.endswith((".dvc", ".gitignore")) else path.partition("/")[0]
