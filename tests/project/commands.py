@@ -16,9 +16,9 @@ RUN = {
     "curl -F image=@cell.png localhost:8000/predict": ANSWER,
     ". .venv/bin/activate": "",
     "dvc add data/cars": "",
+    'git commit -m "Photographs of cars" data': "2 files changed",
     "dvc metrics diff main": "",
-    "git add data/cars.dvc data/.gitignore params.yaml dvc.lock metrics plots": "",
-    'git commit -m "Classify cars"': "2 files changed",
+    "git add params.yaml dvc.lock metrics plots": "",
     "dvc exp show --only-changed": "main",
     "dvc params diff main": "",
     "make snapshot-log": "1 predictions in data/current",
@@ -45,6 +45,7 @@ DRIFT = "runs drift: tests/pipeline/test_pipeline.py"
 SEVERAL = "needs several GPUs: tests/stages/training/test_distributed.py, on CPUs"
 # run elsewhere, or nowhere; with the reason
 NOT_RUN = {
+    'git commit -m "Classify cars"': "keeps an experiment, and is like the commit before it",
     "make repro": PIPELINE,
     "make test": "runs this very test",
     "make test-slow": "takes minutes, and runs the tests that are marked as slow",
