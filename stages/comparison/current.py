@@ -84,8 +84,8 @@ def _of_split(split: Split, classifier: Classifier, *notes: str) -> Current:
 
 
 def _distinct(split: Split) -> tuple[Split, int]:
-    """Return the first of the images with the same pixels, and how many others there are."""
-    hashes = split.samples["pixel_sha256"].to_numpy()
+    """Return each image once, as its first file has it, and how many other files there are."""
+    hashes = split.samples["image_sha256"].to_numpy()
     _, first = np.unique(hashes, return_index=True)
     return replace(split, samples=split.samples.take(np.sort(first))), len(hashes) - len(first)
 
