@@ -36,6 +36,7 @@ class DvcliveLogs(ExitStack):
         if not self.enabled:
             return
         for live in (self.curves, self.timings):  # the second for its page
+            live.step = epoch.number  # from 1, as everywhere
             for split, score in (("train", epoch.train), ("validation", epoch.validation)):
                 live.log_metric(f"{split}/loss", score.loss)
                 live.log_metric(f"{split}/accuracy", score.accuracy)

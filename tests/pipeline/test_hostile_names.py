@@ -27,7 +27,14 @@ from tests.kit.stage import run_stage
 
 BRANCH = "x<i>y`@octocat"
 PLAIN = ("octocat", "hostile", "x^2", "GH-1", "tada", "example")  # in names alone
-PLOTS = {"Classes", "Confusion matrix", "ROC", "Scores by class", "Drift of class"}  # with names
+PLOTS = {
+    "Classes",
+    "Confusion matrix",
+    "Confusions",
+    "ROC",
+    "Scores by class",
+    "Drift of class",
+}  # with names
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def test_small_results_are_in_git_and_diffs_need_no_data(clones: list[Path]) -> 
         "Images of each class",
         "Loss",
         "Confusion matrix on test",
-        "Each class against",
+        "Worst five classes",
         "Accuracy on worse",
         *DRIFT,
     ):

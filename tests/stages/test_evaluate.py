@@ -26,6 +26,7 @@ from tests.kit.stage import run_stage
 CLASSES = ("disc", "frame", "stripes")
 CURVES = {
     "predictions",
+    "confusion",
     "roc",
     "precision_recall",
     "reliability",

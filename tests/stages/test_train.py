@@ -38,6 +38,12 @@ def test_the_epoch_that_is_best_on_validation_is_kept(workspace: Path) -> None:
     assert kept.loss == pytest.approx(chosen["validation"]["loss"], rel=1e-4)
 
 
+def test_curves_count_epochs_from_1(workspace: Path) -> None:
+    for file in Path("plots/train").rglob("*.tsv"):
+        steps = [line.split("\t")[0] for line in file.read_text().splitlines()]
+        assert steps == ["step", "1", "2", "3"], file
+
+
 def test_it_learns(workspace: Path) -> None:
     assert curve(Path("plots/train"), "train/loss")[-1] < 1.05  # chance is 1.0986
     assert curve(Path("plots/train"), "learning_rate")[-1] < 0.001

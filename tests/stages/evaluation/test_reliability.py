@@ -22,12 +22,32 @@ def test_the_errors_by_hand() -> None:
     assert errors["cross_entropy"] == pytest.approx(-np.log(true).mean(), abs=1e-6)
 
 
-def test_a_bin_has_its_mean_confidence_and_accuracy() -> None:
-    assert reliability_curve(PROBABILITIES, LABELS) == [
-        {"confidence": 0.6, "accuracy": 0.0, "images": 1},
-        {"confidence": 0.85, "accuracy": 0.5, "images": 2},
-        {"confidence": 0.95, "accuracy": 1.0, "images": 1},
-    ]
+def test_a_bin_has_its_mean_confidence_and_its_accuracy_with_an_interval() -> None:
+    [row] = reliability_curve(PROBABILITIES, LABELS)
+    assert row == {
+        "confidence": 0.8125,
+        "accuracy": 0.5,
+        "low": pytest.approx(0.150039, abs=1e-6),  # Wilson's, of 2 of 4
+        "high": pytest.approx(0.849961, abs=1e-6),
+        "images": 4,
+    }
+
+
+@pytest.mark.parametrize(("images", "bins"), [(1, 1), (12, 1), (40, 3), (119, 9), (5000, 10)])
+def test_bins_have_equally_many_images_and_are_few_where_images_are(images: int, bins: int) -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), size=images)
+    labels = np.zeros(images, dtype=np.int64)
+    counts = [row["images"] for row in reliability_curve(probabilities, labels)]
+    assert len(counts) == bins
+    assert sum(counts) == images
+    assert max(counts) - min(counts) <= 1
+
+
+def test_equal_confidences_are_in_one_bin() -> None:
+    sure = np.tile([1.0, 0.0], (300, 1))
+    unsure = np.tile([0.7, 0.3], (100, 1))
+    rows = reliability_curve(np.concatenate([sure, unsure]), np.zeros(400, dtype=np.int64))
+    assert [(row["confidence"], row["images"]) for row in rows] == [(0.7, 100), (1.0, 300)]
 
 
 def test_the_most_confident_answers_have_the_least_risk() -> None:
