@@ -12,7 +12,7 @@ PICTURES ?= show
 export BASE HEAD SEEDS PICTURES # branches may be called like commands, so recipes leave them to the shell
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain report experiment pull push \
+.PHONY: help install repro serve snapshot-log judge-log drift-issue retrain compare report experiment pull push \
 	keep-results committed-results share clean-experiments \
 	test test-slow bench lint audit sbom licences check-lock lock images pictures parameters
 
@@ -72,6 +72,9 @@ share: install ## push the experiment NAME with its data, or say why that cannot
 clean-experiments: install ## list what old experiments take up; FREE="states experiments cache" frees it
 	@for one in $$FREE; do set -- "$$@" --free "$$one"; done; for one in $$KEEP; do set -- "$$@" --keep "$$one"; done; \
 	python -m stages.reports.clean_experiments --days "$${DAYS:-7}" $${YES:+--yes} "$$@"
+
+compare: install ## print HEAD, all experiments and REVISIONS in a table, the best first
+	@python -m stages.reports.leaderboard -- $$REVISIONS
 
 report: install ## compare HEAD with BASE (main), for a pull request; SEEDS=3 trains both anew
 	@python -m stages.reports.pull_request --base "$$BASE" --head "$$HEAD" \

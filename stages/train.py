@@ -27,6 +27,7 @@ from stages.training.epoch import Epoch, run_epoch
 from stages.training.history import Training
 from stages.training.recipe import Balance, Schedule
 from stages.training.resume import ResumeState, key, states_folder
+from stages.training.seconds import keep_seconds
 from stages.training.seeds import Seeds
 
 PACKAGES = ("torch", "timm")
@@ -124,6 +125,7 @@ def main(
         best = training.best
         scores = {"train": asdict(best.train), "validation": asdict(best.validation)}
         write_json(metrics, {"best_epoch": best.number, **scores})
+        keep_seconds(metrics.read_bytes(), sum(epoch.seconds for epoch in training.epochs))
         resume_state.clear()
 
 

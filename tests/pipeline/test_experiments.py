@@ -1,6 +1,7 @@
 """What stages/README.md says of experiments, with real `dvc` in a repository that has results."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,10 +33,16 @@ def experiments(folder: Path) -> dict[str, float]:
     }
 
 
+def compare(folder: Path) -> str:
+    """Return what `make compare` prints."""
+    return call(folder, "make", "-o", ".venv/.installed", "-o", ".venv/plots.html", "compare")
+
+
 def test_a_parameter_is_varied_compared_kept_and_shared(repository: Path, tmp_path: Path) -> None:
     folder = repository
     call(folder, "dvc", "exp", "run", "-S", "train.lr=3e-4", "--name", "slower", "train")
     assert experiments(folder) == {"slower": 3e-4}
+    assert re.search(r"slower +train\.lr=0\.0003 +- +- +- +\d", compare(folder))  # not evaluated
     assert "train.lr" in call(folder, "dvc", "params", "diff", "main")
     metrics = json.loads(call(folder, "dvc", "metrics", "diff", "main", "--json"))
     assert "diff" in metrics["metrics/train.json"]["validation.loss"]
@@ -59,6 +66,24 @@ def test_a_parameter_is_varied_compared_kept_and_shared(repository: Path, tmp_pa
     assert list((folder.parent / "store").rglob("*"))
 
 
+def test_a_table_has_the_results_of_each_experiment_itself(repository: Path) -> None:
+    folder = repository
+    git(folder, "checkout", "-q", "-f", "main")
+    words = ("-S", "export.temperature=none", "--name", "uncalibrated")
+    call(folder, "dvc", "exp", "run", *words, "evaluate")
+    figures = json.loads((folder / "metrics/details/evaluate.json").read_text())
+    git(folder, "checkout", "-q", "-f", "main")
+    committed = json.loads((folder / "metrics/details/evaluate.json").read_text())
+    table = compare(folder)
+    assert max(map(len, table.splitlines())) <= 80
+    for name, of in (("HEAD", committed), ("uncalibrated", figures)):
+        bounds = of["interval"]["accuracy"]
+        accuracy = f"{of['accuracy']:.3f} ({bounds['low']:.3f}-{bounds['high']:.3f})"
+        scores = f"{accuracy} +{of['macro_f1']:.3f} +{of['calibration']['ece']:.3f} +\\d"
+        assert re.search(rf" {name} .*{scores}".replace("(", r"\(").replace(")", r"\)"), table)
+    assert figures["calibration"]["ece"] != committed["calibration"]["ece"]
+
+
 @pytest.mark.slow
 def test_a_sweep_is_queued_and_runs_in_copies(repository: Path) -> None:
     folder = repository
@@ -68,6 +93,7 @@ def test_a_sweep_is_queued_and_runs_in_copies(repository: Path) -> None:
     assert call(folder, "dvc", "queue", "status").count("Queued") == 2
     call(folder, "dvc", "exp", "run", "--run-all")
     assert {0.002, 0.004} <= set(experiments(folder).values())
+    assert re.search(r"train\.lr=0\.002 .* \d+ *$", compare(folder), re.MULTILINE)  # seconds
     name = next(name for name, lr in experiments(folder).items() if lr == 0.002)
     assert "epoch 3 of 3" in call(folder, "dvc", "queue", "logs", name)
     assert (folder / "params.yaml").read_bytes() == before

@@ -164,6 +164,16 @@ def test_another_test_set_is_said_and_scores_stand_side_by_side(repository: Path
     assert re.search(r"\| accuracy \| \d\.\d{3} .* \| \d\.\d{3} ", said)
 
 
+def test_the_table_of_revisions_says_which_were_judged_on_other_images(repository: Path) -> None:
+    words = ("-m", "stages.reports.leaderboard", "main", "data", "empty")
+    said = call(repository, sys.executable, *words)
+    assert re.search(r"^ +HEAD +[01]\.\d{3} ", said, re.MULTILINE)
+    assert re.search(r"^ +main +train\.lr=0\.01 +[01]\.\d{3} ", said, re.MULTILINE)
+    assert re.search(r"^ +empty +train\.lr=0\.01 +- ", said, re.MULTILINE)
+    assert "data*" in said
+    assert "* other test images than HEAD" in said
+
+
 def test_the_files_as_they_are_can_be_judged_before_a_commit(
     repository: Path, tmp_path: Path
 ) -> None:
