@@ -83,6 +83,31 @@ def test_the_server_starts_from_the_object_that_dvc_pushed(
         assert live.client.get("/health/ready").status_code == 200
 
 
+def test_a_registered_version_is_got_by_its_name_and_served(pushed: Path, tmp_path: Path) -> None:
+    folder = checkout(pushed, tmp_path / "clone")
+    call(folder, "git", "config", "user.name", "test")
+    call(folder, "git", "config", "user.email", "test@localhost")
+    call(folder, "gto", "register", "classifier", "--version", "v1.0.0")
+    call(folder, "gto", "assign", "classifier", "--version", "v1.0.0", "--stage", "production")
+    shown = json.loads(call(folder, "gto", "show", "--json"))
+    assert shown["classifier"]["version"] == "v1.0.0"
+    lock = folder / "dvc.lock"  # a later commit has another model, which nobody has pushed
+    lock.write_text(lock.read_text().replace(outputs(folder)["data/model/model.onnx"], "0" * 32))
+    git(folder, "commit", "-qam", "another")
+    get = ("dvc", "artifacts", "get", str(folder), "classifier", "--out", "model.onnx")
+    name = Path("data/model/model.onnx")
+    for which in (("--rev", "v1.0.0"), ("--stage", "production")):
+        call(tmp_path, *get, *which, "--force")
+        assert (tmp_path / "model.onnx").read_bytes() == (pushed / name).read_bytes()
+    show = ("dvc", "artifacts", "get", "--show-url", ".", "classifier", "--rev", "v1.0.0")
+    address = call(folder, *show).splitlines()[-1]
+    picture = next((pushed / "data/shapes").rglob("*.png"))
+    for where, model in enumerate((str(tmp_path / "model.onnx"), address)):
+        with serve(tmp_path / f"live-{where}", Path("unused"), MODEL=model) as live:
+            files = {"image": picture.read_bytes()}
+            assert live.client.post("/predict", files=files).json()["class"]
+
+
 def test_raw_images_of_a_bucket_are_imported_and_updated(
     pushed: Path, emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ RUN = {
     "dvc metrics diff main": "",
     "git add params.yaml dvc.lock metrics plots": "",
     "dvc exp show --only-changed": "main",
+    "make compare": "accuracy",
     "dvc params diff main": "",
     "make snapshot-log": "1 predictions in data/current",
     "curl --data-binary @cell.png -H 'Content-Type: image/png' localhost:8000/predict": ANSWER,
@@ -78,6 +79,17 @@ NOT_RUN = {
     "gcloud auth application-default login": CLOUD,
     "dvc remote add --default storage gs://BUCKET/cars": BUCKET,
     "dvc push": BUCKET,
+    **dict.fromkeys(
+        (
+            "gto register classifier --version v1.0.0",
+            "git push origin classifier@v1.0.0",
+            "gto show",
+            "dvc artifacts get REPOSITORY classifier --rev v1.0.0 --out model.onnx",
+            "SERVER_MODEL=model.onnx .venv/bin/python -m server",
+            "SERVER_MODEL=$(dvc artifacts get --show-url . classifier --rev v1.0.0) make serve",
+        ),
+        BUCKET,
+    ),
     "docker run --gpus all --shm-size 8g -v $PWD:/repo --user $(id -u):$(id -g) "
     "-v /mnt/checkpoints:/checkpoints -e TRAIN_CHECKPOINT_DIR=/checkpoints "
     "image-classification-pipeline dvc exp run -S train.epochs=30": GPU,
