@@ -50,7 +50,7 @@ def terminal(root: Path = ROOT) -> str:
 
 def _printed(root: Path) -> Iterator[str]:
     yield "Running stage 'prepare':"
-    yield _caught(lambda: print_summary(_read(root, "prepare")))
+    yield _caught(lambda: print_summary(_read(root, "prepare"), Path("metrics/conflicts.csv")))
     yield "Running stage 'train':"
     yield from _epochs(root / "plots/train/plots/metrics")
     yield "Running stage 'export-onnx':"
