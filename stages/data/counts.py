@@ -40,15 +40,9 @@ def sentences(counts: dict[str, Any]) -> Iterator[str]:
     groups, leaked = counts["groups"], counts["leaked"]
     if groups["count"]:
         belong = "belongs" if groups["images"] == 1 else "belong"
-        apart = groups["straddling"]
-        where = (
-            f"{apart:,} of them {'is' if apart == 1 else 'are'} in more than one split"
-            if apart
-            else "no group is in two splits"
-        )
         yield (
             f"{counted(groups['images'], 'image')} {belong} to {counted(groups['count'], 'group')},"
-            f" the largest of {groups['largest']:,}; {where}"
+            f" the largest of {groups['largest']:,}{_apart(groups.get('straddling'))}"
         )
     if leaked:
         dropped = counts["left_out"].get("leak", 0) == leaked
@@ -59,3 +53,12 @@ def sentences(counts: dict[str, Any]) -> Iterator[str]:
     if counts["label_conflicts"]:
         pairs = counts["label_conflicts"]
         yield f"{counted(pairs, 'pair')} look{'s' if pairs == 1 else ''} alike under two labels"
+
+
+def _apart(straddling: int | None) -> str:
+    """Say how many groups are in several splits; older counts do not know."""
+    if straddling is None:
+        return ""
+    if not straddling:
+        return "; no group is in two splits"
+    return f"; {straddling:,} of them {'is' if straddling == 1 else 'are'} in more than one split"
