@@ -53,6 +53,8 @@ def base(built: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("mean", [0.1, 0.2, 0.3]),
+        ("std", 0.4),
         ("optimizer", "sgd"),
         ("accumulate", 2),
         ("layer_decay", 0.5),
