@@ -50,6 +50,11 @@ class Directories:
         form = f"{self._order}{min(entry.length, most)}{letter}"
         return struct.unpack_from(form, self._data, place)
 
+    def holds(self, entry: Entry) -> bool:
+        """Tell whether the file holds all bytes of an entry of bytes."""
+        inside = entry.length <= (8 if self._wide else 4)
+        return inside or self._offset(entry.place) + entry.length <= len(self._data)
+
     def _count(self, start: int) -> tuple[int, int]:
         """Return where the entries of a directory start, and how many they are."""
         form = self._order + ("Q" if self._wide else "H")

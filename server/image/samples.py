@@ -56,6 +56,7 @@ SMALLER_VERSION, SMALLER_PAGE = 1, 2  # of another page: as NewSubfileType and S
 
 NEW_SUBFILE, SUBFILE, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 258, 259, 262
 FILL_ORDER, SAMPLES_PER_PIXEL, PLANES, EXTRA, SAMPLE_FORMAT = 266, 277, 284, 338, 339
+PROFILE = 34675
 Tags = dict[int, tuple[int, ...]]
 DEFAULTS: Tags = {  # what holds where the tag is missing
     NEW_SUBFILE: (0,),
@@ -133,6 +134,8 @@ def _tags(directories: Directories) -> Tags:
     """Return the first values of what says how samples are stored; of equal tags the last one's."""
     tags = {}
     for entry in directories.entries(directories.first):
+        if entry.tag == PROFILE and not directories.holds(entry):
+            raise ImageError("a TIFF that ends before its colour profile; send the whole file")
         if entry.tag in DEFAULTS and entry.length:
             try:
                 tags[entry.tag] = directories.numbers(entry, MOST_SAMPLES)
