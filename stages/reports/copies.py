@@ -30,12 +30,13 @@ def checkout(revision: Revision) -> Iterator[Path]:
         commit = _snapshot(Path(name)) if revision.name == WORKSPACE else revision.name
         if git(*NO_HOOKS, "worktree", "add", "--detach", str(folder), commit) is None:
             raise UserError(f"{revision.label}: `git worktree add {folder}` failed")
+        project = folder / (git("rev-parse", "--show-prefix") or b"").decode().strip()
         try:
             if LOCAL.is_file():
-                copy(LOCAL, folder / LOCAL)
+                copy(LOCAL, project / LOCAL)
             cache = _dvc("cache", "dir").strip()
-            _dvc("cache", "dir", "--local", cache, folder=folder)
-            yield folder
+            _dvc("cache", "dir", "--local", cache, folder=project)
+            yield project
         finally:
             git("worktree", "remove", "--force", str(folder))
 

@@ -118,7 +118,7 @@ def _behind(base: Revision, head: Revision, locks: Iterable[Stages], known: set[
     parameters = set(diff("params", base, head).get(PARAMS, {}))
     stages = [stage for lock in locks for stage in lock.values()]
     paths = {dependency["path"] for stage in stages for dependency in stage.get("deps", [])}
-    listings = [git("diff", "--name-only", "-z", *committed(base, head), "--")]
+    listings = [git("diff", "--name-only", "--relative", "-z", *committed(base, head), "--")]
     if head.name == WORKSPACE:
         listings.append(git("ls-files", "-z", "--others", "--exclude-standard"))
     files = b"".join(filter(None, listings)).decode(errors="surrogateescape").split("\0")

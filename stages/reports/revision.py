@@ -51,7 +51,7 @@ class Revision:
         """Return a file's content, or None where it is not there."""
         if self.name == WORKSPACE:
             return Path(path).read_bytes() if Path(path).is_file() else None
-        return git("show", f"{self.name}:{path}")
+        return git("show", f"{self.name}:./{path}")  # ./: the project may lie below git's root
 
     def json(self, path: str) -> dict[str, Any]:
         """Return a file of JSON; empty where it is not there."""

@@ -1,5 +1,6 @@
 """Answers of two revisions, of which the base may have been written by an older version."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_answers_of_an_older_base_are_read_but_not_paired(repository: Path) -> N
     said = "\n".join(verdict(pairs("first", "second")))
     assert "were named by their resized pixels, now by the bytes of their files, so they" in said
     assert "McNemar" not in said
+
+
+def test_a_project_below_the_root_of_git_is_read(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(repository / "plots", repository / "project/plots")
+    git(repository, "rm", "-rqf", "plots")
+    git(repository, "add", "project")
+    git(repository, "commit", "-qm", "moved")
+    monkeypatch.chdir(repository / "project")
+    assert len(pairs("HEAD", "workspace").both) == 30
 
 
 def test_an_answer_without_a_path_is_named_by_its_hash(repository: Path) -> None:
