@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from server.errors import UserError
-from stages.reports.commands import dvc_command, git, pull_words
+from stages.reports.commands import dvc_command, git
 from stages.reports.revision import WORKSPACE, Revision
 
 PLACE = Path(".dvc/tmp")  # on the disk of the cache, so that files can be linked
@@ -47,7 +47,8 @@ def repeat(folder: Path, *, seed: int) -> None:
     values = yaml.safe_load(params.read_text(encoding="utf-8"))
     values["train"]["seed"] = seed
     params.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    command = dvc_command("repro", *pull_words(folder), "evaluate")
+    # --pull takes outputs from the cache, too, where the images that they were made of are in none
+    command = dvc_command("repro", "--pull", "evaluate")
     if subprocess.run(command, cwd=folder, check=False).returncode:  # noqa: S603
         raise UserError(f"train.seed={seed}: `dvc repro evaluate` failed, see above")
 

@@ -27,7 +27,7 @@ def main(*, base: Annotated[str, Option(help="Revision to merge into.")] = "main
     # a dry run runs no stage, so it fails for want of an input alone
     if code and _repro("--allow-missing", "--dry", quiet=True):
         print("experiment: no remote has the inputs, so they are made again", flush=True)
-        code = _repro(*pull)
+        code = _repro("--pull")
     raise SystemExit(code)
 
 
