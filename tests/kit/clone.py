@@ -44,7 +44,8 @@ def add_page(folder: Path) -> None:
 
 def is_own_data(name: str) -> bool:
     """Whether a file of the project is about the images that somebody has put there."""
-    return name.endswith(".dvc") or (name.startswith("data/") and name != "data/solar-cells.yaml")
+    ours = ("data/.gitignore", "data/solar-cells.yaml")
+    return name.endswith(".dvc") or (name.startswith("data/") and name not in ours)
 
 
 def forget_remotes(config: Path) -> None:
