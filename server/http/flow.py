@@ -1,6 +1,10 @@
 """Flow control: who may be read, and how long a client may read nothing of its answers."""
 
 import asyncio
+import fcntl
+import sys
+import termios
+from contextlib import suppress
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -30,15 +34,27 @@ class Flow(FlowControl):
         super().resume_writing()
 
     def _watch(self) -> None:
-        unread = self._transport.get_write_buffer_size()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self.patience, self._look, unread)
+        self._timer = loop.call_later(self.patience, self._look, self._unread())
 
     def _look(self, unread: int) -> None:
-        if self._transport.get_write_buffer_size() < unread:
+        if self._unread() < unread:
             self._watch()
         else:
             self._transport.abort()
+
+    def _unread(self) -> int:
+        """Return how many bytes the client has not taken, here and in the system's buffer.
+
+        That one may be megabytes, and asks for more only when a third of it is free (tcp(7),
+        SIOCOUTQ).
+        """
+        queued = bytes(4)
+        with suppress(OSError):
+            queued = fcntl.ioctl(
+                self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued
+            )
+        return self._transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
     def hold(self, *, held: bool) -> None:
         """Stop to read, or let uvicorn decide again."""

@@ -42,7 +42,7 @@ def run(folder: Path, *command: str) -> str:
 @pytest.mark.parametrize(
     "command",
     [
-        ("repro",),
+        pytest.param(("repro",), marks=pytest.mark.slow),
         pytest.param(("exp", "run", *BAD), marks=pytest.mark.slow),
         pytest.param(("exp", "run", *BAD, "train"), marks=pytest.mark.slow),
     ],

@@ -35,7 +35,8 @@ def experiments(folder: Path) -> dict[str, float]:
 
 def compare(folder: Path) -> str:
     """Return what `make compare` prints."""
-    return call(folder, "make", "-o", ".venv/.installed", "-o", ".venv/plots.html", "compare")
+    quiet = ("make", "--no-print-directory")
+    return call(folder, *quiet, "-o", ".venv/.installed", "-o", ".venv/plots.html", "compare")
 
 
 def test_a_parameter_is_varied_compared_kept_and_shared(repository: Path, tmp_path: Path) -> None:

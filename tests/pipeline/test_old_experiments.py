@@ -64,6 +64,7 @@ def test_an_experiment_is_shared_with_its_data_or_not_at_all(folder: Path, tmp_p
         make(folder, "share", "NAME=none")
 
 
+@pytest.mark.slow
 def test_what_anything_names_stays_and_the_rest_is_freed(folder: Path, tmp_path: Path) -> None:
     named = [write(folder, "now")]
     for kind in ("branch", "tag"):

@@ -251,6 +251,7 @@ def test_each_family_goes_through_export_parity_and_int8(
         assert len(probabilities) == len(validation)
 
 
+@pytest.mark.slow
 def test_padding_as_tensorflow_has_it_is_an_attribute_of_convolutions(workspace: Path) -> None:
     network = create("tf_efficientnet_lite0", classes=3, weights=Weights.NONE, image_size=64)
     exported = to_onnx(Graph(network), image_size=64)

@@ -37,6 +37,7 @@ def test_a_change_of_documents_computes_nothing(clone: Path) -> None:
     assert not (clone / "data/model").exists()
 
 
+@pytest.mark.slow
 def test_inputs_that_no_remote_has_are_made_again(clone: Path) -> None:
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("target_precision: 0.9", "target_precision: 0.8"))
