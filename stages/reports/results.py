@@ -67,12 +67,18 @@ def _what_to_commit() -> str:
 def _keep() -> None:
     """Bring back what `committed` has put aside; else run what does not fit dvc.lock."""
     aside = _experiment()
-    if aside and not git("status", "--porcelain", "--", *TEXTS):
+    if aside and _nothing_is_lost():
         git("restore", f"--source={aside}", "--staged", "--worktree", "--", *TEXTS)
         _dvc("checkout", *Lock.read().stages)
     else:
         _dvc("repro")
     git("add", "--", *(path for path in TEXTS if Path(path).exists()))
+
+
+def _nothing_is_lost() -> bool:
+    """Whether the texts are the committed ones; what a failed stage has removed is in git."""
+    states = git("status", "--porcelain", "--no-renames", "--", *TEXTS).splitlines()
+    return all("D" in line[:2] for line in states)
 
 
 def _take_committed() -> None:
