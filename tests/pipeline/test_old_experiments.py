@@ -11,6 +11,8 @@ import pytest
 
 from tests.kit.clone import call, git
 
+pytestmark = pytest.mark.slow  # minutes of dvc
+
 
 def make(folder: Path, target: str, *words: str) -> str:
     return call(folder, "make", "--no-print-directory", "-o", ".venv/.installed", target, *words)
@@ -64,7 +66,6 @@ def test_an_experiment_is_shared_with_its_data_or_not_at_all(folder: Path, tmp_p
         make(folder, "share", "NAME=none")
 
 
-@pytest.mark.slow
 def test_what_anything_names_stays_and_the_rest_is_freed(folder: Path, tmp_path: Path) -> None:
     named = [write(folder, "now")]
     for kind in ("branch", "tag"):
