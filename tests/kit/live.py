@@ -63,23 +63,27 @@ class Live:
         return self.process.wait(30)
 
 
+def environment(model: Path, **settings: str) -> dict[str, str]:
+    """Return that of a server on a free port; settings without their `SERVER_`, in capitals."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "SERVER_MODEL": str(model),
+        "SERVER_PORT": "0",
+        "SERVER_DRAIN": "0.1",
+        **{f"SERVER_{name}": value for name, value in settings.items()},
+    }
+
+
 @contextmanager
 def serve(folder: Path, model: Path, **settings: str) -> Iterator[Live]:
     """Run `python -m server` in `folder`; settings without their `SERVER_`, in capitals."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {f"SERVER_{name}": value for name, value in settings.items()}
     with (folder / "stderr").open("wb") as stderr, (folder / "stdout").open("wb") as stdout:
         process = subprocess.Popen(
             [sys.executable, "-m", "server"],
             cwd=folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "SERVER_MODEL": str(model),
-                "SERVER_PORT": "0",
-                "SERVER_DRAIN": "0.1",
-                **environment,
-            },
+            env=environment(model, **settings),
             stdout=stdout,
             stderr=stderr,
         )

@@ -1,7 +1,6 @@
 """A GPU that is hidden, or full: one line or one error, never the CPU without a word."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ import pytest
 
 from server.model.providers import CUDA, driver_version
 from tests.kit.drawing import photograph
-from tests.kit.live import serve
-from tests.kit.stage import ROOT
+from tests.kit.live import environment, serve
 
 pytestmark = [
     pytest.mark.gpu,
@@ -49,19 +47,12 @@ def full_gpu() -> Iterator[None]:
         hog.wait(60)
 
 
-def start(folder: Path, model: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Start a server that is expected to end by itself."""
+def start(folder: Path, model: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Start a server that requires CUDA, and is expected to end by itself."""
     return subprocess.run(
         [sys.executable, "-m", "server"],
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "SERVER_MODEL": str(model),
-            "SERVER_PORT": "0",
-            "SERVER_PROVIDER": "require-cuda",
-            **settings,
-        },
+        env={**environment(model, PROVIDER="require-cuda"), **variables},
         capture_output=True,
         text=True,
         timeout=120,
