@@ -4,24 +4,13 @@ Each coded item holds one frame of AV1. Sequences, and items of several frames (
 refused: what they cost is not in a header.
 """
 
-from dataclasses import dataclass
-
 from server.errors import ImageError
 from server.image.av1 import read_frame
-from server.image.boxes import Items, boxes_of, read_items
+from server.image.boxes import Coded, Items, boxes_of, read_items
 from server.image.foreign import SAVE, TORN
 
 DERIVED = (b"grid",)  # what libavif reads
 BRANDS = (b"avif", b"mif1", b"miaf")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AvifFrame:
-    """What is decoded: pixels and bytes in all; whether of more than 8 bits or not 4:2:0."""
-
-    pixels: int
-    bytes: int
-    deep: bool
 
 
 def is_avif(data: bytes) -> bool:
@@ -32,7 +21,7 @@ def is_avif(data: bytes) -> bool:
     return b"avif" in (data[8:12], *(data[at : at + 4] for at in range(16, end, 4)))
 
 
-def read_avif(data: bytes) -> AvifFrame:
+def read_avif(data: bytes) -> Coded:
     """Walk the boxes to all that is decoded for the primary image, its alpha included."""
     if any(kind == b"moov" for kind, _ in boxes_of(data)):
         raise ImageError("this is an AVIF sequence; save one picture of it as JPEG or PNG")
@@ -46,14 +35,14 @@ def read_avif(data: bytes) -> AvifFrame:
         ]
     except (IndexError, ValueError):
         raise ImageError(f"this is {TORN}; {SAVE}") from None
-    return AvifFrame(
+    return Coded(
         pixels=sum(one.pixels for one in coded),
         bytes=sum(one.bytes for one in coded),
         deep=any(one.deep for one in coded),
     )
 
 
-def _av1(items: Items, item: int) -> AvifFrame:
+def _av1(items: Items, item: int) -> Coded:
     if item not in items.types:
         raise ValueError(item)
     if (kind := items.types[item]) != b"av01":
@@ -66,4 +55,4 @@ def _av1(items: Items, item: int) -> AvifFrame:
         if larger or (frame.exact and (width, height) != (frame.width, frame.height)):
             held = f"{frame.width} x {frame.height}"
             raise ImageError(f"an AVIF file with {held} pixels that claim to be {width} x {height}")
-    return AvifFrame(pixels=frame.width * frame.height, bytes=len(coded), deep=frame.deep)
+    return Coded(pixels=frame.width * frame.height, bytes=len(coded), deep=frame.deep)

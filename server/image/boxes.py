@@ -17,6 +17,15 @@ MAX_REFERENCES = 10_000  # from item to item, in all
 ONCE = (b"meta", b"pitm", b"iinf", b"iloc", b"iref", b"iprp", b"ipco", b"idat", b"ipma")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Coded:
+    """What is decoded: pixels and bytes in all; whether of more than 8 bits or not 4:2:0."""
+
+    pixels: int
+    bytes: int
+    deep: bool
+
+
 @dataclass
 class Items:
     """What the box `meta` says: items, what they are made of, where they lie."""

@@ -10,10 +10,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from server.errors import ImageError, ImageTooLarge
 from server.image import limits
-from server.image.avif import AvifFrame, read_avif
+from server.image.avif import read_avif
+from server.image.boxes import Coded
 from server.image.colour import conversion_work
 from server.image.deflate import ENOUGH, is_slow
-from server.image.heif import HeifFrame, read_boxes
+from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
 from server.image.structure import image_data, metadata_bytes
 from server.image.tiff import DEFLATES, JPEGS, read_pieces
@@ -172,7 +173,7 @@ def _tiff(source: ImageFile, data: bytes) -> Cost:
     )
 
 
-def _boxed(source: ImageFile, data: bytes, frame: HeifFrame | AvifFrame) -> Cost:
+def _boxed(source: ImageFile, data: bytes, frame: Coded) -> Cost:
     """Return the cost of a HEIF or AVIF; its coded pictures may be larger, and more, than it."""
     kind = f"{source.format} of 10 bits or 4:4:4" if frame.deep else f"{source.format}"
     rate, pixels = limits.RATES[kind], max(frame.pixels, source.width * source.height)

@@ -7,19 +7,10 @@ coded in HEVC.
 from dataclasses import dataclass
 
 from server.errors import ImageError
-from server.image.boxes import Items, boxes_of, read_items
+from server.image.boxes import Coded, Items, boxes_of, read_items
 from server.image.hevc import parameter_sets, picture_size, units
 
 DERIVED = (b"grid", b"iden", b"iovl")
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeifFrame:
-    """What is decoded: pixels and bytes in all; whether of more than 8 bits or not 4:2:0."""
-
-    pixels: int
-    bytes: int
-    deep: bool
 
 
 @dataclass
@@ -34,7 +25,7 @@ class _Largest:
         self.pixels, self.deep = max(self.pixels, pixels), self.deep or deep
 
 
-def read_boxes(data: bytes, *, alpha: bool) -> HeifFrame:
+def read_boxes(data: bytes, *, alpha: bool) -> Coded:
     """Walk the boxes to all that is decoded for the primary image, its alpha included."""
     largest = _Largest()
     try:
@@ -50,7 +41,7 @@ def read_boxes(data: bytes, *, alpha: bool) -> HeifFrame:
         ]
     except (IndexError, ValueError):
         raise ImageError("a HEIF file whose boxes are not whole") from None
-    return HeifFrame(
+    return Coded(
         pixels=largest.pixels * sum(pictures for pictures, _ in coded),
         bytes=sum(size for _, size in coded),
         deep=largest.deep,

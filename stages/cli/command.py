@@ -19,6 +19,7 @@ from typer.models import OptionInfo
 
 from server.errors import UserError
 from server.terminal import escape_unencodable, printable
+from stages import STOPPED
 
 PARAMS = Path("params.yaml")
 INTERRUPTED = 130  # what Typer, like a shell, makes of Ctrl-C
@@ -47,7 +48,7 @@ def run(main: Callable[..., None], *, section: str = "") -> NoReturn:
             raise
         _fail(f"{error.filename or 'an output'}: {error.strerror}; make room, or mend its rights")
     if code == INTERRUPTED:
-        _fail("stopped by Ctrl-C; run the same command again to go on", code=INTERRUPTED)
+        _fail(STOPPED, code=INTERRUPTED)
     sys.exit(code)
 
 
