@@ -19,14 +19,15 @@ from server.image.limits import MAX_PIXELS, MAX_READS
 from server.image.png import scale_transparent
 from server.image.structure import check_structure, forget_directories
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata that no pixel depends on
 LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
 
 
 class CountedReads(io.BytesIO):
     """The bytes of a file, for a reader that parses pieces in Python: at most `MAX_READS` of them.
 
-    Chunks of PNGs, blocks of GIFs, tags of TIFFs, runs of BMPs, junk between the markers of JPEGs:
-    Pillow asks for each of these at least once.
+    Blocks of GIFs, tags of TIFFs, junk between the markers of JPEGs: Pillow asks for each of these
+    at least once.
     """
 
     reads = 0
@@ -69,16 +70,12 @@ def opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     if not data:
         raise ImageError(advice(data))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of metadata that no pixel depends on
-            check_structure(data)
-            # runs of BMPs are bounded by their bytes
-            file = io.BytesIO(data) if data.startswith(b"BM") else CountedReads(data)
-            formats = AVIF if is_avif(data) else FORMATS
-            with Image.open(file, formats=formats) as source:
-                forget_directories(source)
-                scale_transparent(source)
-                yield source
+        file = io.BytesIO(data) if check_structure(data) else CountedReads(data)
+        formats = AVIF if is_avif(data) else FORMATS
+        with Image.open(file, formats=formats) as source:
+            forget_directories(source)
+            scale_transparent(source)
+            yield source
     except (ImageError, MemoryError):  # the second is no fault of the image
         raise
     except Image.DecompressionBombError:

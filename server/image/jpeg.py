@@ -8,10 +8,12 @@ from server.errors import ImageError, ImageTooLarge
 from server.image.limits import MAX_EXIF_SEGMENTS, MAX_JPEG_PIECES
 
 MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # stuffed bytes and restarts left out
+NO_MARKER = (b"", *(bytes([after]) for after in (0x00, *range(0xD0, 0xD8), 0xFF)))
 START_OF_SCAN, END_OF_IMAGE, APP1 = 0xDA, 0xD9, 0xE1
 FRAMES = tuple(kind for kind in range(0xC0, 0xD0) if kind not in (0xC4, 0xC8, 0xCC))
 TABLES = (0xDB, *FRAMES)  # quantization, and components: lists in Python
 HUFFMAN = (0xC0, 0xC1, 0xC2)
+UNREAD = (0xC8, *range(0xF0, 0xFE))
 PROGRESSIVE = (0xC2, 0xCA)
 ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 
@@ -64,16 +66,19 @@ def read_markers(data: bytes) -> tuple[JpegFrame, list[int], int]:
     return frame, scans, first
 
 
-def check_segments(data: bytes) -> None:
+def check_segments(data: bytes) -> bool:
     """Raise `ImageTooLarge` for more before the first scan than Pillow should go through in Python.
 
     Those are segments, and in them quantization tables and Photoshop's resources; EXIF segments,
-    which are joined one by one, count for more.
+    which are joined one by one, count for more. Returns whether these are all: for Pillow junk
+    between segments is pieces as well, and so is all that a segment of an `UNREAD` kind holds.
     """
-    pieces = 0
-    for kind, segment, _ in _segments(data):
+    pieces, before, whole = 0, 2, True
+    for kind, segment, end in _segments(data):
+        whole = whole and end - len(segment) - 4 == before and kind not in UNREAD
+        before = end
         if kind == START_OF_SCAN:
-            return
+            return whole
         pieces += 1 + segment.count(b"8BIM") + (len(segment) // 65 if kind in TABLES else 0)
         if kind == APP1 and segment.startswith(b"Exif\0\0"):
             pieces += MAX_JPEG_PIECES // MAX_EXIF_SEGMENTS
@@ -81,18 +86,25 @@ def check_segments(data: bytes) -> None:
             raise ImageTooLarge(
                 f"JPEG metadata in more than the limit of {MAX_JPEG_PIECES:,} pieces"
             )
+    return False
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Yield marker, content and end of each segment up to the end of the image."""
     at = 2
     for _ in range(MAX_JPEG_PIECES):
-        found = MARKER.search(data, at)
-        if found is None or data[found.start() + 1] == END_OF_IMAGE:
+        if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in NO_MARKER:
+            found = MARKER.search(data, at)
+            if found is None:
+                return
+            at = found.start()
+        kind = data[at + 1]
+        if kind == END_OF_IMAGE:
             return
-        kind, at = data[found.start() + 1], found.end()
+        at += 2
         if kind not in ALONE:
-            start, at = at + 2, at + max(2, int.from_bytes(data[at : at + 2]))
+            start, size = at + 2, int.from_bytes(data[at : at + 2])
+            at += max(2, size)  # it counts itself
             yield kind, data[start:at], at
     raise ImageTooLarge(f"a JPEG of more segments than the limit of {MAX_JPEG_PIECES:,}")
 

@@ -11,9 +11,9 @@ from server.image.avif import is_avif, read_avif
 from server.image.directory import TIFFS, Directories
 from server.image.jpeg import check_segments
 from server.image.limits import (
+    MAX_CHUNKS,
     MAX_COMPRESSED,
     MAX_METADATA,
-    MAX_READS,
     MAX_SEGMENTS,
     MAX_TAGS,
     MAX_VALUES,
@@ -23,6 +23,7 @@ from server.image.pages import check_pages
 from server.image.samples import check_samples
 
 JPEG = b"\xff\xd8\xff"
+BMP = b"BM"
 PNG = b"\x89PNG\r\n\x1a\n"
 DEFLATED = (b"zTXt", b"iTXt", b"iCCP")  # chunks that Pillow inflates, to a megabyte each
 TEXTS = (*DEFLATED, b"tEXt", b"eXIf")
@@ -35,16 +36,20 @@ OFFSETS = (273, 324)  # of strips, of tiles
 DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS and interoperability
 
 
-def check_structure(data: bytes) -> None:
-    """Raise `ImageTooLarge` for metadata that would take Pillow too long."""
+def check_structure(data: bytes) -> bool:
+    """Raise `ImageTooLarge` for metadata that would take Pillow too long.
+
+    Returns whether no more pieces can come up than were counted here.
+    """
     if data.startswith(JPEG):
-        check_segments(data)
-    elif data.startswith(PNG):
+        return check_segments(data)
+    if data.startswith(PNG):
         size = metadata_bytes(data)
         if size > MAX_METADATA:
             limit = f"over the limit of {MAX_METADATA:,}"
             raise ImageTooLarge(f"PNG metadata of up to {size:,} bytes, {limit}")
-    elif data.startswith(b"RIFF"):
+        return True
+    if data.startswith(b"RIFF"):
         _check_chunks(data)
     elif data[:4] in TIFFS:
         _check_tags(data)
@@ -52,12 +57,13 @@ def check_structure(data: bytes) -> None:
         check_pages(data)
     elif is_avif(data):
         read_avif(data)  # libavif lists what boxes hold
+    return data.startswith(BMP)  # whose runs are bounded by their bytes
 
 
 def metadata_bytes(data: bytes) -> int:
     """Return how many bytes the text in a PNG's chunks may come to."""
     total, compressed, at = 0, 0, len(PNG)
-    for _ in range(MAX_READS):
+    for _ in range(MAX_CHUNKS):
         size, name = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         if at + 8 > len(data) or name == b"IEND":
             return total
@@ -70,7 +76,7 @@ def metadata_bytes(data: bytes) -> int:
                 f"compressed PNG metadata over the limit of {MAX_COMPRESSED:,} bytes"
             )
         at += 12 + size
-    raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_READS:,}; save it again")
+    raise ImageTooLarge(f"a PNG of more chunks than the limit of {MAX_CHUNKS:,}; save it again")
 
 
 def image_data(data: bytes) -> Iterator[memoryview]:

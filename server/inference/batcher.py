@@ -82,12 +82,13 @@ class Batcher(Generic[Item, Result]):
     @property
     def busy_seconds(self) -> float:
         """The seconds since a runner was last free to begin; 0 while one is."""
-        busy = self._busy()
-        return min(busy) if len(busy) == len(self._threads) else 0.0
+        since = [began for began in self._since if began is not None]
+        return time.perf_counter() - max(since) if len(since) == len(self._since) else 0.0
 
     def stuck(self, seconds: float) -> int:
         """Return how many runners have been at one batch for longer than that."""
-        return sum(busy > seconds for busy in self._busy())
+        late = time.perf_counter() - seconds
+        return sum(began is not None and began < late for began in list(self._since))
 
     def close(self, *, patience: float = 10.0) -> bool:
         """Finish what waits, and end the threads; return whether all have, within `patience`."""
@@ -97,11 +98,6 @@ class Batcher(Generic[Item, Result]):
         for thread in self._threads:
             thread.join(max(0.0, end - time.perf_counter()))
         return not any(thread.is_alive() for thread in self._threads)
-
-    def _busy(self) -> list[float]:
-        """Return for how long each runner that has a batch has been at it."""
-        now, since = time.perf_counter(), list(self._since)
-        return [now - began for began in since if began is not None]
 
     def _work(self, number: int) -> None:
         while job := self._waiting.get():

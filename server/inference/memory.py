@@ -4,8 +4,8 @@ import asyncio
 import ctypes
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -86,9 +86,8 @@ class DecodingMemory:
         self._line: deque[Turn] = deque()
         self._lock = Lock()
 
-    @contextmanager
-    def hold(self, size: int, turn: Turn | None = None) -> Iterator[None]:
-        """Hold `size` bytes; from any thread.
+    def take(self, size: int, turn: Turn | None = None) -> Share:
+        """Take `size` bytes, to be given back; from any thread.
 
         `turn`: the place that has been waited at. Raises `ImageTooLarge` for what could never fit,
         `NoRoom` for what does not fit now.
@@ -98,12 +97,17 @@ class DecodingMemory:
                 f"decoding it takes {math.ceil(size / MEGA):,} MB, "
                 f"over the limit of {self.limit / MEGA:,.0f} MB"
             )
-        share = self._take(size, turn)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._give_back(share)
+        with self._lock:
+            share = turn.release() if turn else None
+            share = share or self._reserve(size, self._line[0] if self._line else None)
+            if not share:
+                raise NoRoom(size)
+            return share
+
+    def give_back(self, share: Share) -> None:
+        """Give back what was taken; from any thread."""
+        with self._lock:
+            self._give_back(share)
 
     @asynccontextmanager
     async def turn(self, size: int, *, wait: float) -> AsyncIterator[Turn]:
@@ -124,14 +128,6 @@ class DecodingMemory:
             yield turn
         finally:
             self._leave(turn)
-
-    def _take(self, size: int, turn: Turn | None) -> Share:
-        with self._lock:
-            share = turn.release() if turn else None
-            share = share or self._reserve(size, self._line[0] if self._line else None)
-            if not share:
-                raise NoRoom(size)
-            return share
 
     def _leave(self, turn: Turn) -> None:
         """Give back what is reserved for a turn and nobody has taken over, or end its waiting."""

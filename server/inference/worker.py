@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,7 +13,7 @@ from server.image.decode import decode
 from server.image.features import image_features
 from server.image.header import Header
 from server.image.resize import Pixels
-from server.inference.memory import DecodingMemory, Turn
+from server.inference.memory import DecodingMemory, Share, Turn
 from server.model.classifier import Classifier, Floats
 from server.predictions.log import PredictionLog
 from server.predictions.prediction import Picture, Prediction
@@ -82,15 +81,20 @@ class Worker:
         """
         started = time.perf_counter()
         resizer, limit = self._resizer, self.settings.max_pixels
-        with ExitStack() as memory:
+        share: Share | None = None
 
-            def admit(header: Header) -> None:
-                memory.enter_context(self.memory.hold(header.decoding_bytes, source.turn))
+        def admit(header: Header) -> None:
+            nonlocal share
+            share = self.memory.take(header.decoding_bytes, source.turn)
 
+        try:
             decoded = decode(source.data, target=resizer.size, max_pixels=limit, admit=admit)
             pixels = resizer(decoded.picture)
             width, height, form = decoded.width, decoded.height, decoded.format
             del decoded  # before its memory is anybody else's
+        finally:
+            if share:
+                self.memory.give_back(share)
         picture = Picture(
             width=width,
             height=height,
@@ -111,27 +115,27 @@ class Worker:
         images = [one if isinstance(one, DecodedImage) else self.decode(one) for one in batch]
         begun = time.perf_counter()
         try:
-            probabilities = self._ask([image.pixels for image in images])
+            rows = self._ask([image.pixels for image in images])
         except Exception:
             self.failing = True
             raise
         ended = time.perf_counter()
         predictions = [
             self._prediction(image, row, begun, ended)
-            for image, row in zip(images, probabilities.tolist(), strict=True)
+            for image, row in zip(images, rows, strict=True)
         ]
         recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
         lost = self.log.append(recorded)
         self.metrics.observe_run(len(batch), ended - begun, lost_rows=lost)
         return predictions
 
-    def _ask(self, images: Sequence[Pixels]) -> Floats:
-        """Return `[n, classes]`."""
-        probabilities = self._network(images)
-        sums = probabilities.sum(axis=1)
-        if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= SUM):  # NaN is neither
-            raise FloatingPointError("the network answered with what are no probabilities")
-        return probabilities
+    def _ask(self, images: Sequence[Pixels]) -> list[list[float]]:
+        """Return the probabilities of each image."""
+        rows: list[list[float]] = self._network(images).tolist()
+        for row in rows:
+            if not (abs(sum(row) - 1) <= SUM and min(row) >= 0):  # NaN is neither
+                raise FloatingPointError("the network answered with what are no probabilities")
+        return rows
 
     def _prediction(
         self, image: DecodedImage, probabilities: list[float], begun: float, ended: float

@@ -11,7 +11,7 @@ import socket
 import stat
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -88,7 +88,7 @@ class PredictionLog:
             return None
         try:
             file = self._file
-            if not (file and file.regular and self._output.idle and file.is_still(_name(now))):
+            if not (file and file.regular and self._output.idle and file.is_still(now.date())):
                 return None
             return self._output.write_here(partial(file.write, rows), lines=count)
         finally:
@@ -112,33 +112,30 @@ class PredictionLog:
         if self.target == STDOUT:
             self._stdout.write(rows)
             return
-        name = _name(now)
+        day = now.date()
         with self._turn:
-            if self._file is None or not self._file.is_still(name):
+            if self._file is None or not self._file.is_still(day):
                 self._close()
-                self._file = _DayFile(Path(self.target) / name)
+                self._file = _DayFile(Path(self.target), day)
             self._file.write(rows)
-
-
-def _name(now: datetime) -> str:
-    return f"{now:%Y-%m-%d}-{socket.gethostname()}-{os.getpid()}.jsonl"
 
 
 class _DayFile(Lines):
     """An open file of rows, which are whole lines whatever was interrupted before."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+    def __init__(self, folder: Path, day: date) -> None:
+        self.day = day
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{day}-{socket.gethostname()}-{os.getpid()}.jsonl"
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         about = os.fstat(descriptor)
         self.regular = stat.S_ISREG(about.st_mode)
         size = about.st_size
         super().__init__(descriptor, torn=size > 0 and os.pread(descriptor, 1, size - 1) != b"\n")
 
-    def is_still(self, name: str) -> bool:
-        """Whether this is the file of that name, and nobody has removed it."""
-        return self.path.name == name and os.fstat(self.descriptor).st_nlink > 0
+    def is_still(self, day: date) -> bool:
+        """Whether this is the file of that day, and nobody has removed it."""
+        return self.day == day and os.fstat(self.descriptor).st_nlink > 0
 
     def close(self) -> None:
         """Close it."""

@@ -68,6 +68,8 @@ class Routes:
 
 def _top(request: Request) -> int | None:
     """Return how many probabilities are asked for; None: all, in index order."""
+    if not request.scope["query_string"]:
+        return None
     match request.query_params.getlist("top"):
         case []:
             return None

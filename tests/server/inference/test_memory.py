@@ -3,8 +3,9 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -12,15 +13,24 @@ from server.errors import ImageTooLarge, Overloaded
 from server.inference.memory import DecodingMemory, NoRoom, Turn
 
 
+@contextmanager
+def hold(memory: DecodingMemory, size: int, turn: Turn | None = None) -> Iterator[None]:
+    share = memory.take(size, turn)
+    try:
+        yield
+    finally:
+        memory.give_back(share)
+
+
 def fits(memory: DecodingMemory, size: int) -> bool:
-    with suppress(NoRoom), memory.hold(size):
+    with suppress(NoRoom), hold(memory, size):
         return True
     return False
 
 
 def test_the_sum_stays_within_the_limit() -> None:
     memory = DecodingMemory(10)
-    with memory.hold(6), memory.hold(4):
+    with hold(memory, 6), hold(memory, 4):
         assert memory.used == 10
         assert not fits(memory, 1)
     assert memory.used == 0
@@ -34,7 +44,7 @@ def test_what_could_never_fit_is_said_at_once_with_the_limit() -> None:
 
 def test_a_failed_decoding_gives_its_memory_back() -> None:
     memory = DecodingMemory(10)
-    with pytest.raises(ValueError, match="torn"), memory.hold(6):
+    with pytest.raises(ValueError, match="torn"), hold(memory, 6):
         raise ValueError("torn")
     assert memory.used == 0
 
@@ -43,11 +53,11 @@ def test_the_small_overtake_and_leave_the_first_its_room() -> None:
     async def scenario() -> None:
         memory = DecodingMemory(10)
         with ExitStack() as running:
-            running.enter_context(memory.hold(6))
+            running.enter_context(hold(memory, 6))
 
             async def large() -> None:
                 async with memory.turn(8, wait=9) as turn:
-                    with memory.hold(8, turn):
+                    with hold(memory, 8, turn):
                         order.append("large")
 
             waiting = asyncio.create_task(large())
@@ -55,8 +65,8 @@ def test_the_small_overtake_and_leave_the_first_its_room() -> None:
             assert fits(memory, 2)  # beside 8
             assert not fits(memory, 3)  # would fit now, and keep the first waiting
             beside = running.enter_context(ExitStack())
-            beside.enter_context(memory.hold(1))
-            beside.enter_context(memory.hold(1))
+            beside.enter_context(hold(memory, 1))
+            beside.enter_context(hold(memory, 1))
             assert not fits(memory, 1)  # together they count
             beside.close()
             assert fits(memory, 2)
@@ -76,11 +86,11 @@ def test_those_who_wait_are_served_in_order_and_who_fits_beside_goes_by() -> Non
 
         async def wait(size: int) -> None:
             async with memory.turn(size, wait=9) as turn:
-                with memory.hold(size, turn):
+                with hold(memory, size, turn):
                     order.append(size)
                     await asyncio.sleep(0)
 
-        with memory.hold(10):
+        with hold(memory, 10):
             tasks = [asyncio.create_task(wait(size)) for size in (9, 2, 10, 1)]
             await asyncio.sleep(0.01)
         await asyncio.gather(*tasks)
@@ -94,12 +104,12 @@ def test_those_who_wait_are_served_in_order_and_who_fits_beside_goes_by() -> Non
 def test_who_waits_too_long_or_goes_leaves_the_line_to_the_next() -> None:
     async def wait(memory: DecodingMemory, size: int, seconds: float) -> str:
         async with memory.turn(size, wait=seconds) as turn:
-            with memory.hold(size, turn):
+            with hold(memory, size, turn):
                 return "served"
 
     async def scenario() -> None:
         memory = DecodingMemory(10)
-        with memory.hold(5):
+        with hold(memory, 5):
             with pytest.raises(Overloaded) as refused:
                 await wait(memory, 6, 0.01)
             assert refused.value.retry_after == 1
@@ -119,7 +129,7 @@ def test_what_is_reserved_stays_so_until_it_is_taken_over_or_its_caller_goes() -
         memory = DecodingMemory(10)
         async with memory.turn(8, wait=9) as turn:
             assert not fits(memory, 3)  # nobody slips in between
-            with memory.hold(8, turn):
+            with hold(memory, 8, turn):
                 assert memory.used == 8
             assert memory.used == 0
         async with memory.turn(8, wait=9):
@@ -134,13 +144,13 @@ def test_a_caller_who_goes_leaves_the_bytes_to_the_thread_that_holds_them() -> N
         memory = DecodingMemory(10)
         with ExitStack() as thread:
             async with memory.turn(8, wait=9) as turn:
-                thread.enter_context(memory.hold(8, turn))
+                thread.enter_context(hold(memory, 8, turn))
             assert memory.used == 8
         assert memory.used == 0
 
         async with memory.turn(8, wait=9) as turn:
             pass
-        with memory.hold(8, turn):  # the thread had the job already, and comes late
+        with hold(memory, 8, turn):  # the thread had the job already, and comes late
             assert memory.used == 8
         assert memory.used == 0
 
@@ -159,7 +169,7 @@ def test_whoever_comes_and_goes_the_limit_holds_and_nothing_leaks() -> None:
 
     def decode(size: int, turn: Turn | None = None) -> None:
         try:
-            with memory.hold(size, turn):
+            with hold(memory, size, turn):
                 held.append(size)
                 time.sleep(size / 1e5)
                 over = [sum(held), memory.used]

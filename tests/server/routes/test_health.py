@@ -71,9 +71,10 @@ def test_a_golden_image_that_finds_no_room_says_nothing_of_the_network(
         assert client.get("/health/ready").status_code == 200
         worker = client.app.state.predictor.worker
         worker.failing = True
-        with worker.memory.hold(worker.memory.limit):  # others are being decoded
-            assert client.get("/health/ready").status_code == 200
-            assert worker.failing  # it is asked again
+        others = worker.memory.take(worker.memory.limit)  # are being decoded
+        assert client.get("/health/ready").status_code == 200
+        assert worker.failing  # it is asked again
+        worker.memory.give_back(others)
         assert client.get("/health/ready").status_code == 200
         assert not worker.failing
         assert "Overloaded" not in caplog.text

@@ -109,6 +109,18 @@ def test_ctrl_c_says_from_where_it_goes_on(built: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+def test_ctrl_c_while_torch_is_imported_is_one_line(tmp_path: Path) -> None:
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = start(tmp_path, tmp_path, tmp_path)
+    signal.signal(signal.SIGINT, ours)
+    while not any("libtorch" in one.path for one in psutil.Process(process.pid).memory_maps()):
+        assert process.poll() is None, process.communicate()[0]
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode != 0
+    assert said == "error: stopped by Ctrl-C; run the same command again to go on\n"
+
+
 def test_a_torn_or_foreign_state_is_never_taken(
     built: Path, tmp_path: Path, whole: dict[str, bytes]
 ) -> None:
