@@ -1,4 +1,5 @@
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from server.model.classifier import Classifier
 from tests.kit.clone import make_origin, run_in_a_clone
 from tests.kit.drawing import draw_folder
 from tests.kit.stage import run_stage
+
+# a job of a shell ignores it, and so would all that tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

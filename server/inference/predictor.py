@@ -71,12 +71,13 @@ class Predictor:
         self._runners: Batcher[EncodedImage | DecodedImage, Prediction] = Batcher(
             worker.predict, limit=batch, runners=runners, name="predict", most=deadline
         )
+        way = (self._runners,) if batch == 1 else (self._decoders, self._runners)
         self.admission = Admission(
             limit=settings.queue,
             wait=deadline / 2,
             workers=runners * batch,
-            cost=self._cost,
-            busy_seconds=self._busy_seconds,
+            cost=lambda: max(pool.cost() for pool in way),
+            busy_seconds=lambda: max(pool.busy_seconds for pool in way),
         )
         self._show(metrics)
 
@@ -183,15 +184,6 @@ class Predictor:
             size = full.size
         async with self.worker.memory.turn(size, wait=self.admission.wait) as turn:
             return await submit(replace(image, turn=turn))
-
-    def _cost(self) -> float:
-        """Return the seconds between two images that leave, by the slower of the pools."""
-        cost = self._runners.cost()
-        return cost if self.batch == 1 else max(cost, self._decoders.cost())
-
-    def _busy_seconds(self) -> float:
-        busy = self._runners.busy_seconds
-        return busy if self.batch == 1 else max(busy, self._decoders.busy_seconds)
 
     def _show(self, metrics: Metrics) -> None:
         card, revision = self.metadata, self.settings.revision

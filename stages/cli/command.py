@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn, get_args, get_type_hints
 
 import typer
@@ -19,11 +20,22 @@ from typer.models import OptionInfo
 
 from server.errors import UserError
 from server.terminal import escape_unencodable, printable
-from stages import STOPPED
 
 PARAMS = Path("params.yaml")
+STOPPED = "stopped by Ctrl-C; run the same command again to go on"
 INTERRUPTED = 130  # what Typer, like a shell, makes of Ctrl-C
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line that Ctrl-C came, also before `run`: torch takes seconds to import."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("error:", STOPPED, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _report
 
 
 def run(main: Callable[..., None], *, section: str = "") -> NoReturn:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -74,7 +75,9 @@ def report(folder: Path) -> Path:
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([head, *rows])
     params = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(params.replace("tf_efficientnet_lite0", "'<b>|`@octocat'"))
+    (folder / "params.yaml").write_text(
+        re.sub(r"(?m)^(  architecture: ).*", r"\1'<b>|`@octocat'", params)
+    )
     words = ("--base", BRANCH, "--head", "workspace")
     call(folder, sys.executable, "-m", "stages.reports.pull_request", *words)
     return folder / "data/reports/pull-request"

@@ -16,7 +16,7 @@ RUN = {
     "curl -F image=@cell.png localhost:8000/predict": ANSWER,
     ". .venv/bin/activate": "",
     "dvc add data/cars": "",
-    'git commit -m "Photographs of cars" data': "2 files changed",
+    'git commit -m "Photographs of cars" data': "files? changed",
     "dvc metrics diff main": "",
     "git add params.yaml dvc.lock metrics plots": "",
     "dvc exp show --only-changed": "main",

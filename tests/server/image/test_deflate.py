@@ -42,7 +42,7 @@ SLOW = empty_blocks(SIZE, PIXELS)
 STRIP = empty_blocks(SIZE // 64, bytes(64))
 FILES = {
     "png": png(SLOW),
-    "png-small-chunks": png(SLOW, piece=300),
+    "png-small-chunks": png(SLOW, piece=1000),
     "png-other-chunks": png(SLOW, names=(b"IDAT", b"DDAT")),
     "png-begun-by-another": png(b"", names=(b"IDAT",), piece=1)[:-12]
     + structures.chunk(b"DDAT", zlib.compress(PIXELS))

@@ -28,8 +28,8 @@ def ask(live: Live, folder: Path) -> None:
 
 
 def report(live: Live, path: str = "/monitoring.json") -> httpx2.Response:
-    """Ask until there is a report."""
-    for _ in range(600):
+    """Ask until there is a report; where others are busy it waits for its turn."""
+    for _ in range(2400):
         answer = live.client.get(path, headers=KEY)
         if answer.status_code != 503:
             return answer

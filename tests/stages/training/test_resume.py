@@ -97,9 +97,7 @@ def test_killed_twice_it_ends_in_the_same_bytes(
 
 def test_ctrl_c_says_from_where_it_goes_on(built: Path, tmp_path: Path) -> None:
     states, prepared = tmp_path / "states", built / "data/prepared"
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of a shell ignores it
     process = start(tmp_path, prepared, states)
-    signal.signal(signal.SIGINT, ours)
     wait_for(process, states, 2)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0]
@@ -110,9 +108,7 @@ def test_ctrl_c_says_from_where_it_goes_on(built: Path, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_while_torch_is_imported_is_one_line(tmp_path: Path) -> None:
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(tmp_path, tmp_path, tmp_path)
-    signal.signal(signal.SIGINT, ours)
     while not any("libtorch" in one.path for one in psutil.Process(process.pid).memory_maps()):
         assert process.poll() is None, process.communicate()[0]
     os.killpg(process.pid, signal.SIGINT)
