@@ -1,0 +1,1 @@
+"""What the artefact says of any files, in parts that outlive a killed run."""

@@ -1,0 +1,147 @@
+"""What a process of the pool does with a batch: read, decode, and ask the network on the CPU."""
+
+import errno
+import hashlib
+import os
+import signal
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import parent_process
+from threading import Thread
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from server.errors import ImageError
+from server.image.decode import decode
+from server.image.features import image_features
+from server.image.limits import MAX_BYTES
+from server.image.resize import Pixels, Resizer
+from server.model.classifier import Classifier, Floats, Readable
+from server.model.policy import ProviderPolicy
+from server.storage.google_cloud import SCHEME
+from stages.prediction.bucket import read_object
+from stages.prediction.listing import Listed
+
+AT_ONCE = 8  # images a run of the network on the CPU, where that was fastest
+DOWNLOADS = 8  # at once; the connections of a client of Google are 10
+Outputs = tuple[Floats, Floats]
+
+
+class Batch(NamedTuple):
+    """A batch's facts, a dict a file, and what is known of the readable ones among them, in order.
+
+    pixels: uint8 `[n, size, size, 3]`, where the network is not asked here
+    outputs: its probabilities `[n, classes]` and embeddings `[n, features]`, where it is
+    """
+
+    facts: list[dict[str, Any]]
+    pixels: Pixels | None = None
+    outputs: Outputs | None = None
+
+
+class Worker:
+    """Reads files for a resizer; `classifier`: asked about each, or None where somebody else is."""
+
+    def __init__(self, resizer: Resizer, classifier: Classifier | None = None) -> None:
+        self.resizer = resizer
+        self.classifier = classifier
+
+    def __call__(self, files: Sequence[Listed]) -> Batch:
+        """Return what becomes of a batch of files.
+
+        Raises `UserError` where a bucket fails.
+        """
+        facts, images = [], []
+        for file, data in zip(files, _bytes_of(files), strict=True):
+            known, pixels = self._read(file, data)
+            facts.append(known)
+            if pixels is not None:
+                images.append(pixels)
+        if not images:
+            return Batch(facts)
+        if not self.classifier:
+            return Batch(facts, pixels=np.stack(images))
+        starts = range(0, len(images), AT_ONCE)
+        few = [self.classifier(np.stack(images[start : start + AT_ONCE])) for start in starts]
+        probabilities, embeddings = map(np.concatenate, zip(*few, strict=True))
+        return Batch(facts, outputs=(probabilities, embeddings))
+
+    def _read(
+        self, file: Listed, data: bytes | OSError | None
+    ) -> tuple[dict[str, Any], Pixels | None]:
+        """Return what is known of a file, and its pixels where it is an image."""
+        known: dict[str, Any] = {"path": file.path}
+        if data is None:
+            return {**known, "reason": file.reason}, None
+        if isinstance(data, OSError):
+            return {**known, "reason": f"unreadable: {data.strerror or data}"}, None
+        known["image_sha256"] = hashlib.sha256(data).hexdigest()
+        try:
+            decoded = decode(data, target=self.resizer.size)
+        except ImageError as error:
+            return {**known, "reason": f"unreadable: {error}"}, None
+        pixels = self.resizer(decoded.picture)
+        size = {"width": decoded.width, "height": decoded.height}
+        features = image_features(pixels, **size)
+        return {**known, **size, "format": decoded.format, **features}, pixels
+
+
+def _bytes_of(files: Sequence[Listed]) -> Iterator[bytes | OSError | None]:
+    """Yield the bytes of each file, why there are none, or None where they are not wanted."""
+    if not any(file.file.startswith(SCHEME) for file in files):
+        yield from map(_read_file, files)
+        return
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        yield from pool.map(_read_file, files)
+
+
+def _read_file(file: Listed) -> bytes | OSError | None:
+    if file.reason:
+        return None
+    try:
+        if file.file.startswith(SCHEME):
+            return read_object(file.file, MAX_BYTES)
+        return _read_path(file.file)
+    except OSError as error:
+        return error
+
+
+def _read_path(path: str) -> bytes:
+    """Return the bytes of a file, or raise `OSError`, also for what would hang or is no file."""
+    about = os.stat(path)  # noqa: PTH116 - a Path for each of many files costs
+    if stat.S_ISDIR(about.st_mode):
+        raise OSError(errno.EISDIR, "a folder, no file")
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "a device, a socket or a FIFO, no file")
+    if about.st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"more bytes than the limit of {MAX_BYTES:,}")
+    with open(path, "rb") as source:  # noqa: PTH123
+        return source.read()
+
+
+_worker: Worker | None = None
+
+
+def start(resizer: Resizer, model: Readable | None) -> None:
+    """Make this process a worker; with `model` it asks the network itself, on one core."""
+    global _worker  # noqa: PLW0603 - what a pool's initializer makes is for all its tasks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    Thread(target=_end_with_parent, daemon=True).start()
+    classifier = Classifier(model, policy=ProviderPolicy.CPU, threads=1) if model else None
+    _worker = Worker(resizer, classifier)
+
+
+def work(files: Sequence[Listed]) -> Batch:
+    """Do a batch in this process, which `start` has made a worker."""
+    assert _worker
+    return _worker(files)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed; it would wait for work for ever."""
+    parent = parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
