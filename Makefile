@@ -97,6 +97,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.prepare
 	@python -m tests.benchmarks.train
 	@python -m tests.benchmarks.evaluate
+	@python -m tests.benchmarks.predict
 	@python -m tests.benchmarks.precision
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.decoding

@@ -20,6 +20,7 @@ RERUNS = {
     "stages/answers": {"export-onnx", "evaluate", "drift"},
     "stages/evaluation": {"evaluate"},
     "stages/comparison": {"drift"},
+    "stages/prediction": set(),
     "stages/reports": set(),
     "server/image": ALL,
     "server/model": {"export-onnx", "evaluate", "drift"},

@@ -22,6 +22,8 @@ RUN = {
     "dvc exp show --only-changed": "main",
     "make compare": "accuracy",
     "dvc params diff main": "",
+    "python -m stages.predict data/cars --output answers.csv": "3 files: 3 answered",
+    "find photographs -type f | python -m stages.predict - --output data/answers.parquet": "3 ans",
     "make snapshot-log": "1 predictions in data/current",
     "curl --data-binary @cell.png -H 'Content-Type: image/png' localhost:8000/predict": ANSWER,
     "for image in photographs/*; do\n"
@@ -66,6 +68,9 @@ NOT_RUN = {
     "dvc exp branch NAME BRANCH": EXPERIMENT,
     "make share NAME=NAME": "needs a remote: tests/pipeline/test_old_experiments.py",
     "make report BASE=main": REPORT,
+    "python -m stages.predict gs://bucket/photographs --model gs://bucket/model.onnx": (
+        "needs a bucket: tests/stages/prediction/test_bucket.py, with an emulator"
+    ),
     "dvc exp run --single-item -S drift.current=data/current drift": DRIFT,
     "dvc import-url gs://bucket/predictions data/log": BUCKET,
     "dvc exp run --single-item -S drift.current=data/log drift": DRIFT,
