@@ -44,7 +44,7 @@ def main(
     from stages.prediction.model import Model
     from stages.prediction.parts import Parts
     from stages.prediction.pool import pool
-    from stages.prediction.table import Columns
+    from stages.prediction.table import VERSION, Columns
 
     check_output(output, source)
     files = find_files(source)
@@ -56,6 +56,7 @@ def main(
         model=name, classes=card.classes, abstain_below=threshold, top=top, embedding=embedding
     )
     settings |= {"model": name, "provider": provider, "abstain_below": threshold}
+    settings["version"] = VERSION
     say(f"model {name}, {provider}")
     with Parts.open(output, settings) as parts:
         for change in parts.changes:

@@ -26,6 +26,7 @@ class Pool:
     def __init__(self, pool: ProcessPoolExecutor, network: Classifier | None) -> None:
         self._pool = pool
         self._network = network
+        self._ahead = AHEAD * cores()
 
     def __call__(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Batch]]:
         """Yield each task with what becomes of its files, in order; no pixels, but outputs.
@@ -36,7 +37,7 @@ class Pool:
         try:
             for task in tasks:
                 waiting.append((task, self._pool.submit(work, task.files)))
-                if len(waiting) >= AHEAD * cores():
+                if len(waiting) >= self._ahead:
                     yield self._answered(*waiting.popleft())
             while waiting:
                 yield self._answered(*waiting.popleft())

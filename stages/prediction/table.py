@@ -17,6 +17,7 @@ from server.model.classifier import Floats
 from stages.prediction.worker import Batch
 
 SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
+VERSION = 1  # of the columns: parts of another one are made anew
 SUFFIXES = (".parquet", ".csv")
 CLASS, CONFIDENCE, ABSTAIN, REASON = "class", "confidence", "abstain", "reason"
 PROBABILITIES, EMBEDDING = "probabilities", "embedding"

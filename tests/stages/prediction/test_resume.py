@@ -42,7 +42,9 @@ def running(source: str, names: bytes = b"") -> Iterator[subprocess.Popen[bytes]
     """Run it, and yield it once a part is there; afterwards nothing of it is left, no output."""
     Path("list").write_bytes(names)
     with Path("list").open("rb") as stdin:
-        process = subprocess.Popen(command(source), stdin=stdin, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command(source), stdin=stdin, stderr=subprocess.PIPE, start_new_session=True
+        )
     with process:
         while not any(Path(f".{OUTPUTS[source]}.parts").glob("0*.parquet")):
             assert process.poll() is None
@@ -101,7 +103,7 @@ def test_it_goes_on_and_comes_to_the_same_bytes() -> None:
 def test_ctrl_c_is_one_line_and_what_is_done_stays() -> None:
     shutil.rmtree(".of-folder.parquet.parts")
     with running("photos") as process:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said = process.communicate(timeout=30)[1].decode()
     assert process.returncode == 130
     assert said == "error: stopped by Ctrl-C; run the same command again to go on\n"
