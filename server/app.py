@@ -21,6 +21,7 @@ from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
+from server.routes.feedback import FeedbackRoute
 from server.routes.health import Health
 from server.routes.openapi import OpenApi
 from server.routes.page import Page
@@ -41,11 +42,14 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     """Return the application; its `state` has what the listener needs."""
     metrics, monitoring, stability = _observers(classifier, settings)
     stability.show(metrics)
+    feedback = FeedbackRoute(classifier.metadata.classes, settings, metrics)
+    observers = [monitoring.observe, stability.observe]
+    observers += [feedback.observe] if settings.feedback else []
     predictor = Predictor(
         classifier,
         settings,
         metrics,
-        observers=(monitoring.observe, stability.observe),
+        observers=observers,
         probe_observers=[observer.observe for observer in _observers(classifier, settings)],
     )
     health = Health(predictor, metrics)
@@ -57,6 +61,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         yield
         await monitoring.close()
         predictor.close()
+        feedback.close()
 
     async def exposition(_: Request) -> Response:
         return Response(metrics.exposition(), media_type=PROMETHEUS)
@@ -75,6 +80,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/metrics", exposition),
         Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
     ]
+    if settings.feedback:
+        paths.append(Route("/feedback", feedback.feedback, methods=["POST"]))
     known, prefix = {route.path for route in paths}, settings.root_path
     layers = []
     if settings.trusted_proxies:

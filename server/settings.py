@@ -86,6 +86,14 @@ class Settings:
     ] = ()
     prediction_log: Annotated[str, "folder of the log, or stdout, or off"] = "data/predictions"
     log_top: Annotated[int, Range(1, 1_000_000), "probabilities a row lists at most"] = 20
+    feedback: Annotated[bool, "take what visitors say an image shows: /feedback"] = False
+    feedback_window: Annotated[
+        int, Range(1, 1_000_000), "last answers that feedback is checked against"
+    ] = 10_000
+    feedback_rate: Annotated[int, Range(1, 100_000), "feedback a minute; more gets 429"] = 60
+    keep_images: Annotated[str, "folder that keeps answered images; none: they go"] = ""
+    keep_images_bytes: Annotated[int, Range(1_000_000, 2**50), "of all kept"] = 1_000_000_000
+    keep_images_days: Annotated[int, Range(1, 3650), "after which a kept image goes"] = 30
     reference: Annotated[str, "reference.parquet for /monitoring; none: beside the artefact"] = ""
     monitoring_rows: Annotated[int, Range(10, 100_000), "last images that reports judge"] = 10_000
     monitoring_age: Annotated[Seconds, "seconds for which a report is kept"] = 600.0
@@ -108,7 +116,13 @@ class Settings:
                 except ValueError as error:
                     shown = variable if name in secrets else f"{variable}={text}"
                     raise UserError(f"{shown}: must be {error}") from None
-        return cls(**{**values, "max_pixels": _max_pixels(values)})
+        read = cls(**{**values, "max_pixels": _max_pixels(values)})
+        if read.feedback and read.prediction_log == "off":
+            raise UserError(
+                f"{PREFIX}FEEDBACK=on: needs a log to go to, and {PREFIX}PREDICTION_LOG=off; "
+                "name a folder, or stdout"
+            )
+        return read
 
 
 def _max_pixels(values: Mapping[str, Any]) -> int:

@@ -93,7 +93,8 @@ def main(
         outputs = (metrics, details, report, embeddings, outliers, plots)
         drafts = [stack.enter_context(whole(path)) for path in outputs]
         models = {"models": now.models} if now.models else {}
-        verdicts = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json()}
+        said = {"feedback": now.feedback.to_json()} if now.feedback else {}
+        verdicts = {"false_alarm_rate": false_alarm_rate, **models, **found.to_json(), **said}
         write_json(drafts[0], _headline(verdicts))
         write_json(drafts[1], verdicts)
         pages = (found, replace(of_embeddings, rows=found.rows, span=found.span))
@@ -103,7 +104,8 @@ def main(
         write_histograms(before, now.columns, drafts[5])
     print(f"drift: {len(found.drifted)} of {len(found.columns)} columns drifted")
     drifted = (f"{name}: {found.columns[name]}" for name in found.drifted)
-    for line in (*found.subject(), *drifted, *found.notes):
+    feedback = now.feedback.lines() if now.feedback else ()
+    for line in (*found.subject(), *drifted, *feedback, *found.notes):
         print(f"  {printable(line)}")
     if found.drifted and on_drift is OnDrift.FAIL:
         raise UserError(

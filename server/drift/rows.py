@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 CLASS = "class"
+ACTUAL = "actual"  # which the rows of feedback have, and no others
 # The least and the most that each number can be: sharpness is the variance of what lies between -4
 # and 4, and no image has a side of a billion pixels.
 RANGES: dict[str, tuple[float, float]] = {
@@ -59,6 +60,8 @@ class Parser:
             return None
         payload = entry.get("jsonPayload")
         row = payload if isinstance(payload, dict) else entry
+        if ACTUAL in row:  # feedback: no answer, and nothing odd
+            return None
         if row.keys().isdisjoint((CLASS, *NUMBERS)):
             self.foreign += 1
             return None

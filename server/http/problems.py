@@ -20,7 +20,9 @@ REASONS = {
     404: "path",
     405: "method",
     408: "slow",
+    409: "repeat",
     413: "size",
+    429: "flood",
     501: "report",
     503: "report",
 }

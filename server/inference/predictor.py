@@ -132,7 +132,7 @@ class Predictor:
     def close(self) -> bool:
         """End the threads, and close the log; return whether no thread is stuck."""
         ended = [pool.close(patience=PATIENCE / 2) for pool in (self._decoders, self._runners)]
-        self.worker.log.close()
+        self.worker.close()
         return all(ended)
 
     def stuck(self, deadlines: float = STUCK) -> int:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from uuid6 import uuid7
@@ -15,11 +16,13 @@ from server.image.header import Header
 from server.image.resize import Pixels
 from server.inference.memory import DecodingMemory, Share, Turn
 from server.model.classifier import Classifier, Floats
+from server.predictions.kept_images import KeptImages
 from server.predictions.log import PredictionLog
 from server.predictions.prediction import Picture, Prediction
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 
+PATIENCE = 1.0  # seconds for images that wait to be kept, at the end
 SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
 
 
@@ -70,6 +73,14 @@ class Worker:
         self.metrics = metrics
         self.memory = DecodingMemory(settings.max_decoding_bytes)
         self.log = PredictionLog(settings.prediction_log, top=settings.log_top)
+        self.kept: KeptImages | None = None
+        if settings.keep_images:
+            self.kept = kept = KeptImages(
+                Path(settings.keep_images),
+                most_bytes=settings.keep_images_bytes,
+                most_days=settings.keep_images_days,
+            )
+            metrics.lost_images.set_function(lambda: kept.lost)
         self.failing = False
         self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
         self._resizer = classifier.resizer
@@ -126,8 +137,18 @@ class Worker:
         ]
         recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
         lost = self.log.append(recorded)
+        if self.kept:
+            for image in images:
+                if image.source.recorded:
+                    self.kept.keep(image.picture.sha256, image.picture.format, image.source.data)
         self.metrics.observe_run(len(batch), ended - begun, lost_rows=lost)
         return predictions
+
+    def close(self) -> None:
+        """Write what waits, in a bounded time, and close the log."""
+        self.log.close()
+        if self.kept:
+            self.kept.close(patience=PATIENCE)
 
     def _ask(self, images: Sequence[Pixels]) -> list[list[float]]:
         """Return the probabilities of each image."""

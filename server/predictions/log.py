@@ -1,8 +1,9 @@
-"""The prediction log: a row for each answer, written before the answer leaves.
+"""The logs of predictions and of feedback: a row for each answer, written before it leaves.
 
-JSON Lines, one file a process and day, or stdout. Rows reach the kernel by one `write` before the
-client hears anything, so that no answered id is missing after `kill -9`; at worst the last line
-of a file is torn, and nobody was answered by it. (Against a loss of power only fsync would help.)
+JSON Lines, of each log one file a process and day, or stdout. Rows reach the kernel by one `write`
+before the client hears anything, so that no answered id is missing after `kill -9`; at worst the
+last line of a file is torn, and nobody was answered by it. (Against a loss of power only fsync
+would help.)
 """
 
 import logging
@@ -27,16 +28,18 @@ FOLDER = "folder"  # as `/health` calls one, which says no paths
 logger = logging.getLogger(__name__)
 
 
-class PredictionLog:
-    """Appends rows to `target`: a folder, `stdout` or `off`; from any thread.
+class RowLog:
+    """Appends lines to `target`: a folder, `stdout` or `off`; from any thread.
 
-    `top`: how many probabilities a row lists at most. What cannot be written in time never stops an
-    answer: it is counted in `failures`, and `problem` says why until a later row gets through.
+    `kind`: what files are named after, besides their day. What cannot be written in time never
+    stops an answer: it is counted in `failures`, and `problem` says why until a later row gets
+    through.
     """
 
-    def __init__(self, target: str, *, top: int) -> None:
+    def __init__(self, target: str, *, kind: str = "") -> None:
         self.target = target
-        self.top = top
+        self.kind = kind
+        self._what = kind or "prediction"
         self._output = Output()
         self._stdout = Lines(sys.__stdout__.fileno() if sys.__stdout__ else -1)
         self._file: _DayFile | None = None  # opened by the first row
@@ -54,15 +57,14 @@ class PredictionLog:
         """Why rows are lost, or None."""
         return self._output.problem
 
-    def append(self, predictions: Sequence[Prediction]) -> int:
-        """Write a row each, all of them at once; return how many were lost."""
-        if self.target == OFF or not predictions:
+    def write(self, lines: Sequence[bytes], now: datetime) -> int:
+        """Write whole lines, all of them at once; return how many were lost."""
+        if self.target == OFF or not lines:
             return 0
-        rows = b"".join(one.line(top=self.top) for one in predictions)
-        count, time = len(predictions), predictions[0].time
-        written = self._write_here(rows, time, count)
+        rows, count = b"".join(lines), len(lines)
+        written = self._write_here(rows, now, count)
         if written is None:
-            write = partial(self._write, rows, time)
+            write = partial(self._write, rows, now)
             written = self._output.write(write, lines=count, size=len(rows))
         self._report(self.problem)
         return 0 if written else count
@@ -104,9 +106,11 @@ class PredictionLog:
         with self._reporting:
             before, self._reported = self._reported, problem
         if problem and problem != before:
-            logger.error("prediction log: %s: %s; answers go on without rows", self.target, problem)
+            logger.error(
+                "%s log: %s: %s; answers go on without rows", self._what, self.target, problem
+            )
         elif before and not problem:
-            logger.info("prediction log: written again")
+            logger.info("%s log: written again", self._what)
 
     def _write(self, rows: bytes, now: datetime) -> None:
         if self.target == STDOUT:
@@ -116,17 +120,33 @@ class PredictionLog:
         with self._turn:
             if self._file is None or not self._file.is_still(day):
                 self._close()
-                self._file = _DayFile(Path(self.target), day)
+                self._file = _DayFile(Path(self.target), day, self.kind)
             self._file.write(rows)
+
+
+class PredictionLog(RowLog):
+    """The log of predictions; `top`: how many probabilities a row lists at most."""
+
+    def __init__(self, target: str, *, top: int) -> None:
+        super().__init__(target)
+        self.top = top
+
+    def append(self, predictions: Sequence[Prediction]) -> int:
+        """Write a row each, all of them at once; return how many were lost."""
+        if self.target == OFF or not predictions:
+            return 0
+        rows = [one.line(top=self.top) for one in predictions]
+        return self.write(rows, predictions[0].time)
 
 
 class _DayFile(Lines):
     """An open file of rows, which are whole lines whatever was interrupted before."""
 
-    def __init__(self, folder: Path, day: date) -> None:
+    def __init__(self, folder: Path, day: date, kind: str) -> None:
         self.day = day
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{day}-{socket.gethostname()}-{os.getpid()}.jsonl"
+        name = "-".join(filter(None, [str(day), socket.gethostname(), str(os.getpid()), kind]))
+        path = folder / f"{name}.jsonl"
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         about = os.fstat(descriptor)
         self.regular = stat.S_ISREG(about.st_mode)

@@ -68,6 +68,8 @@ class Health:
             "ready": problem is None,
             "since": self.since.isoformat(timespec="seconds"),
             **self.predictor.state(),
+            "feedback": self.predictor.settings.feedback,
+            "keeps_images": bool(self.predictor.settings.keep_images),
             "stderr": STDERR.output.state(),
         }
         return Json(answer | ({"problem": problem} if problem else {}))

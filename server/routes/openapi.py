@@ -30,6 +30,8 @@ class OpenApi:
         self.document = _filled(orjson.loads(FILE.read_bytes()), values)
         if settings.root_path:
             self.document["servers"] = [{"url": settings.root_path}]
+        if not settings.feedback:
+            del self.document["paths"]["/feedback"]
         if not settings.api_keys:  # then nothing is said of keys
             del self.document["components"]["securitySchemes"]
             for path in self.document["paths"].values():

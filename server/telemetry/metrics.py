@@ -7,6 +7,7 @@ import prometheus_client as prometheus
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from server.predictions.feedback import Feedback
 from server.predictions.prediction import Prediction
 from server.telemetry.stderr import STDERR
 
@@ -51,6 +52,8 @@ class Metrics:
         self.confidence = shares("prediction_confidence", "Probability of the predicted class.")
         self.brightness = shares("image_brightness", "Mean luma, 0 to 1.")
         self.contrast = shares("image_contrast", "Deviation of luma, 0 to 1.", buckets=SHARES[:5])
+        self.feedback = counter("prediction_feedback", "Said of answers.", ("verdict",))
+        self.lost_images = gauge("kept_images_lost", "Images that could not be kept.")
         self.log_failures = counter("prediction_log_failures", "Rows that could not be logged.")
         registry.register(_StderrFailures())
 
@@ -77,6 +80,12 @@ class Metrics:
         self.abstentions.inc(prediction.abstain)
         self.brightness.observe(prediction.picture.features["brightness"])
         self.contrast.observe(prediction.picture.features["contrast"])
+
+    def observe_feedback(self, feedback: Feedback) -> None:
+        """Count feedback by what it says of the answer, where that is known here."""
+        answer = feedback.answer
+        right = answer and answer.name == feedback.actual
+        self.feedback.labels("right" if right else "wrong" if answer else "unverified").inc()
 
     def observe_run(self, images: int, seconds: float, *, lost_rows: int) -> None:
         """Count a run of the network, and the rows of it that could not be logged."""

@@ -17,6 +17,7 @@ from server.drift.table import Rows, columns_of, read_rows
 from server.errors import UserError
 from server.model.classifier import Classifier, Floats
 from stages.answers.predictions import matrix, predict_outputs, prediction_table
+from stages.comparison.feedback import Feedback, read_feedback
 from stages.data.dataset import CARD, TABLE, Dataset, Split
 from stages.data.shards import Images
 from stages.sources.as_split import as_split
@@ -24,9 +25,10 @@ from stages.sources.as_split import as_split
 
 @dataclass(frozen=True, kw_only=True)
 class Current(Rows):
-    """Prediction rows, and their images with embeddings where these are not of a log."""
+    """Prediction rows; of a log what visitors said, of images these and their embeddings."""
 
     embedding: Floats | None = None
+    feedback: Feedback | None = None
     images: Images | None = None
     paths: list[str] = field(default_factory=list)
 
@@ -98,4 +100,6 @@ def _of_log(path: Path, files: list[Path], classifier: Classifier) -> Current:
             f"drift.current={path}: no predictions in its {len(files):,} files; `make serve`, ask "
             "it something, `make snapshot-log`"
         )
-    return Current(**vars(rows))
+    classes = classifier.metadata.classes
+    feedback = read_feedback(files, model=classifier.name, classes=classes)
+    return Current(**vars(rows), feedback=feedback)

@@ -68,6 +68,13 @@ def test_more_pixels_than_decoding_may_take_memory_for_stop_the_start() -> None:
     assert Settings.read(both).max_pixels == 178_000_000
 
 
+def test_feedback_needs_a_log_to_go_to() -> None:
+    with pytest.raises(UserError, match=r"^SERVER_FEEDBACK=on: needs a log to go to"):
+        Settings.read({"SERVER_FEEDBACK": "on", "SERVER_PREDICTION_LOG": "off"})
+    assert Settings.read({"SERVER_FEEDBACK": "on"}).feedback
+    assert not Settings.read({}).feedback
+
+
 def test_less_memory_for_decoding_lowers_the_default_of_pixels() -> None:
     assert Settings.read({"SERVER_MAX_DECODING_BYTES": "100000000"}).max_pixels == 23_500_000
     assert Settings.read({}).max_pixels == Settings().max_pixels == 64_000_000

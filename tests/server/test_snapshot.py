@@ -30,8 +30,20 @@ def test_complete_rows_are_copied_and_torn_ones_counted(tmp_path: Path) -> None:
     (log / "b.jsonl").write_bytes(b'{"id": 5}\n{"id": 6}')
     (log / "notes.txt").write_bytes(b'{"id": 7}\n')
     target = tmp_path / "current/predictions.jsonl"
-    assert snapshot(log, target) == (3, 3)
+    assert snapshot(log, target) == (3, 0, 3)
     assert [json.loads(line)["id"] for line in target.read_text().splitlines()] == [1, 4, 5]
+
+
+def test_what_visitors_said_is_taken_along(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "1"}\n')
+    (tmp_path / "a-feedback.jsonl").write_bytes(b'{"prediction_id": "1", "actual": "cat"}\n')
+    target = tmp_path / "current/predictions.jsonl"
+    assert snapshot(tmp_path, target) == (1, 1, 0)
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert {"prediction_id": "1", "actual": "cat"} in rows
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(UserError, match="no predictions there"):
+        snapshot(tmp_path, target)
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"id"'])
