@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -431,3 +432,72 @@ def test_the_policy_lets_only_the_file_itself_run(live: Live) -> None:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert policy[f"{kind}-src"] == f"'sha256-{digest}'"
     assert "http" not in "".join(policy.values())
+
+
+@pytest.fixture(scope="module")
+def asking(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that asks visitors whether it is right, and keeps images."""
+    folder = tmp_path_factory.mktemp("asking")
+    with serve(folder, model, FEEDBACK="on", KEEP_IMAGES="kept") as live:
+        yield live
+
+
+def said(live: Live) -> list[tuple[str, str]]:
+    """What visitors said: class that was answered, class that they named."""
+    files = sorted((live.folder / "data/predictions").glob("*-feedback.jsonl"))
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [(row["predicted"], row["actual"]) for row in rows]
+
+
+def test_a_visitor_says_that_an_answer_is_wrong_and_what_it_is(visit: Visit, asking: Live) -> None:
+    page = visit(asking)
+    expect(page.get_by_text("Tells apart")).to_be_visible()
+    choose(page, square("red"), file("broken.png", b"rubbish"))
+    page.get_by_role("button", name="No, red.png is not red").click()
+    expect(page.get_by_label("What is it?")).to_be_focused()
+    assert page.get_by_label("What is it?").locator("option").all_text_contents() == [
+        "green",
+        "blue",
+    ]
+    assert violations(page) == []
+    page.get_by_label("What is it?").select_option("blue")
+    page.get_by_role("button", name="Send what red.png is").click()
+    expect(card(page, "red.png")).to_contain_text("Noted: this is blue. Thank you.")
+    expect(page.get_by_role("log")).to_contain_text("red.png: Noted: this is blue.")
+    assert violations(page) == []
+    assert said(asking)[-1] == ("red", "blue")
+    expect(page.locator("footer")).to_contain_text("keeps the images for a while")
+
+
+def test_a_visitor_says_by_the_keyboard_that_an_answer_is_right(visit: Visit, asking: Live) -> None:
+    page = visit(asking)
+    expect(page.get_by_text("Tells apart")).to_be_visible()
+    choose(page, square("green"))
+    page.get_by_role("button", name="Yes, green.png is green").focus()
+    page.keyboard.press("Enter")
+    expect(card(page, "green.png")).to_contain_text("Noted: this is green. Thank you.")
+    assert said(asking)[-1] == ("green", "green")
+
+
+def test_a_refusal_of_feedback_is_shown_and_can_be_tried_again(visit: Visit, asking: Live) -> None:
+    page = visit(asking)
+    expect(page.get_by_text("Tells apart")).to_be_visible()
+    refused = {"status": 409, "json": {"detail": "id: this answer has feedback already"}}
+    page.route("**/feedback", lambda route: route.fulfill(**refused))
+    choose(page, square("green"))
+    page.get_by_role("button", name="Yes, green.png is green").click()
+    expect(card(page, "green.png")).to_contain_text(
+        "This could not be noted: this answer has feedback already."
+    )
+    page.unroute("**/feedback")
+    page.get_by_role("button", name="Yes, green.png is green").click()
+    expect(card(page, "green.png")).to_contain_text("Noted: this is green.")
+
+
+def test_nobody_is_asked_where_feedback_is_off(visit: Visit, live: Live) -> None:
+    page = visit(live)
+    expect(page.get_by_text("Tells apart")).to_be_visible()
+    choose(page, square("red"))
+    expect(card(page, "red.png").locator(".class")).to_contain_text("red")
+    expect(page.get_by_text("Is this right?")).to_have_count(0)
+    expect(page.locator("footer")).to_contain_text("never the images")
