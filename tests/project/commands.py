@@ -106,7 +106,8 @@ NOT_RUN = {
     ),
     "python -m tests.benchmarks.accuracy": "takes hours: tests/benchmarks/test_accuracy.py",
     "gcloud logging sinks create predictions storage.googleapis.com/BUCKET --log-filter "
-    "'resource.type=\"cloud_run_revision\" AND jsonPayload.image_sha256:*'": CLOUD,
+    '\'resource.type="cloud_run_revision" AND (jsonPayload.image_sha256:* OR '
+    "jsonPayload.actual:*)'": CLOUD,
     "dvc import-url gs://BUCKET/run.googleapis.com/stdout data/predictions-cloud": BUCKET,
     "python -m stages.evaluate --model data/model/model.onnx --data FOLDER": (
         "takes seconds: tests/stages/sources/test_as_split.py"

@@ -142,3 +142,25 @@ def test_a_run_that_cannot_write_all_outputs_leaves_those_of_the_last_one(
         run_stage("drift", **outputs | {name: tmp_path / "file/output"}, current=log)
     left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {path: path.read_text() for path in left} == dict.fromkeys(outputs.values(), "before")
+
+
+def test_what_visitors_said_becomes_accuracy_in_production(
+    workspace: Path, classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answered = [{**row, "id": str(number)} for number, row in enumerate(rows(classifier.name, 20))]
+    classes = classifier.metadata.classes
+    said = [
+        {
+            "prediction_id": row["id"],
+            "actual": row["class"] if number else next(n for n in classes if n != row["class"]),
+            "verified": False,
+        }
+        for number, row in enumerate(answered[:10])
+    ]
+    log = log_of(tmp_path / "log", *written(answered), *written(said), b'{"torn')
+    found = drift(tmp_path, current=log)
+    assert (found["feedback"]["images"], found["feedback"]["accuracy"]) == (10, 0.9)
+    assert sum(one["images"] for one in found["feedback"]["classes"].values()) == 10
+    assert found["distinct_images"] == 20
+    assert not any("no predictions" in note for note in found["notes"])
+    assert "accuracy in production 0.900 (0.596 to 0.982) on 10 images" in capsys.readouterr().out
