@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from server.drift.rows import CLASS, NUMBERS
+from server.drift.rows import CLASS, NUMBERS, Parser
 from server.drift.table import read_rows
 
 
@@ -167,3 +167,9 @@ def test_times_of_rows_and_what_google_makes_of_them(text: object, seconds: floa
     rows = read_rows([line(time=text), json.dumps(wrapped).encode()], model="m1")
     assert rows.times is not None
     assert rows.times == pytest.approx([seconds] * 2, nan_ok=True)
+
+
+def test_feedback_is_neither_judged_nor_odd() -> None:
+    parser = Parser()
+    assert parser.parse(b'{"prediction_id": "1", "actual": "cat", "image_sha256": "0"}\n') is None
+    assert (parser.torn, parser.foreign) == (0, 0)
