@@ -23,6 +23,7 @@ from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.feedback import FeedbackRoute
 from server.routes.health import Health
+from server.routes.inference_protocol import InferenceProtocol
 from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
@@ -66,6 +67,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     async def exposition(_: Request) -> Response:
         return Response(metrics.exposition(), media_type=PROMETHEUS)
 
+    protocol = InferenceProtocol(predictor, health, settings)
     paths = [
         Route("/", Page().page),
         Route("/predict", routes.predict, methods=["POST"]),
@@ -79,6 +81,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/monitoring.json", monitoring.verdicts),
         Route("/metrics", exposition),
         Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
+        *protocol.routes(),
     ]
     if settings.feedback:
         paths.append(Route("/feedback", feedback.feedback, methods=["POST"]))

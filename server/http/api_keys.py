@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.http.problems import problem_response
 
 # the page asks people for their key; machines that look after the server hold none
-OPEN = ("/", "/health", "/health/live", "/health/ready", "/metrics")
+HEALTH = ("/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
+OPEN = ("/", "/metrics", *HEALTH)
 
 MOST_KEYS = 8  # that a request may carry
 

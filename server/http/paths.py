@@ -36,6 +36,10 @@ class NotFound:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Refuse; nothing of what the client sent is repeated."""
         meant = "/" + scope["path"].strip("/").lower()
-        known = meant if meant in self.routes else "/openapi.json"
-        cure = "ask for" if meant in self.routes else "all are in"
+        models = [path for path in self.routes if path.startswith("/v2/models/")]
+        cure, known = "all are in", "/openapi.json"
+        if meant in self.routes:
+            cure, known = "ask for", meant
+        elif meant.startswith("/v2/"):
+            cure, known = "the model is", min(models, key=len)
         raise HTTPException(404, f"no such path; {cure} {self.prefix}{known}")

@@ -14,6 +14,8 @@ from server.http.json import Json
 
 log = structlog.get_logger()
 
+INFERENCE_PROTOCOL = "/v2"  # the path of the Open Inference Protocol
+
 # for `/metrics` and the log; other refusals are `request`
 REASONS = {
     401: "key",
@@ -65,7 +67,10 @@ def problem(request: Request, error: BaseException) -> dict[str, Any]:
 def problem_response(request: Request, error: Exception) -> Json:
     """Answer an error with its problem; `request_id` finds it again in the log."""
     content = {**problem(request, error), "request_id": request.state.request_id}
-    answer = Json(content, content["status"], media_type="application/problem+json")
+    if request.scope["path"].startswith(f"{INFERENCE_PROTOCOL}/"):  # which has its own errors
+        answer = Json({"error": content["detail"]}, content["status"])
+    else:
+        answer = Json(content, content["status"], media_type="application/problem+json")
     if isinstance(error, Overloaded):
         answer.headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, HTTPException):

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from server.image.resize import Pixels
-from server.model.classifier import Classifier, Floats
+from server.model.classifier import OUTPUTS, Classifier, Floats
 from server.model.onnx_runtime import onnxruntime
 
 CUDART = "libcudart.so.13"
@@ -35,8 +35,8 @@ class CudaBatches:
         for batch in self._batches.values():
             batch([])  # cuDNN chooses, and a CUDA graph is recorded, before anybody waits
 
-    def __call__(self, images: Sequence[Pixels]) -> Floats:
-        """Return the probabilities `[n, classes]` of n images `[h, w, 3]`; from any thread."""
+    def __call__(self, images: Sequence[Pixels]) -> tuple[Floats, Floats]:
+        """Return what `Classifier` does, of n images `[size, size, 3]`; from any thread."""
         size = max(self.sizes[0], 1 << (len(images) - 1).bit_length())
         return self._batches[size](images)
 
@@ -49,12 +49,14 @@ class _BoundBatch:
         side = classifier.metadata.image_size
         self._host = np.zeros((size, side, side, 3), np.uint8)
         self._input = onnxruntime.OrtValue.ortvalue_from_numpy(self._host, device)
-        self._output = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-            (size, len(classifier.metadata.classes)), np.float32, device
-        )
+        self._outputs = {
+            name: onnxruntime.OrtValue.ortvalue_from_shape_and_type((size, width), kind, device)
+            for name, width, kind in _outputs(classifier)
+        }
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input("images", self._input)
-        self._binding.bind_ortvalue_output("probabilities", self._output)
+        for name, output in self._outputs.items():
+            self._binding.bind_ortvalue_output(name, output)
         self._options = onnxruntime.RunOptions()
         self._options.add_run_config_entry(GRAPH, str(size))
         self._lock = Lock()
@@ -62,7 +64,7 @@ class _BoundBatch:
         if self._copied:
             _page_lock(self._host)
 
-    def __call__(self, images: Sequence[Pixels]) -> Floats:
+    def __call__(self, images: Sequence[Pixels]) -> tuple[Floats, Floats]:
         with self._lock:
             for row, image in zip(self._host, images, strict=False):
                 row[:] = image
@@ -70,7 +72,19 @@ class _BoundBatch:
             if self._copied:
                 self._input.update_inplace(self._host)
             self._session.run_with_iobinding(self._binding, self._options)
-            return np.array(self._output.numpy()[: len(images)])
+            probabilities, embeddings = (
+                np.array(output.numpy()[: len(images)]) for output in self._outputs.values()
+            )
+            return probabilities, embeddings
+
+
+def _outputs(classifier: Classifier) -> list[tuple[str, int, type]]:
+    """Return name, width and type of each output."""
+    about = {one.name: one for one in classifier.session.get_outputs()}
+    return [
+        (name, about[name].shape[1], np.float16 if "16" in about[name].type else np.float32)
+        for name in OUTPUTS
+    ]
 
 
 def _page_lock(array: Pixels) -> None:

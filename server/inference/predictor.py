@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from server.errors import Overloaded
+from server.image.resize import Pixels
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
 from server.inference.cores import cores
 from server.inference.cuda_batches import CudaBatches
+from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage
 from server.inference.memory import NoRoom
-from server.inference.worker import DecodedImage, EncodedImage, Worker
+from server.inference.worker import Worker
 from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
 from server.model.providers import CUDA
@@ -19,6 +21,7 @@ from server.predictions.prediction import Prediction
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
 
+Images = Sequence[bytes] | Pixels  # as they are encoded, or `[n, size, size, 3]`
 Observer = Callable[[Prediction], None]
 Result = TypeVar("Result")
 
@@ -68,7 +71,7 @@ class Predictor:
             name="decode",
             most=deadline,
         )
-        self._runners: Batcher[EncodedImage | DecodedImage, Prediction] = Batcher(
+        self._runners: Batcher[AnyImage, Prediction] = Batcher(
             worker.predict, limit=batch, runners=runners, name="predict", most=deadline
         )
         way = (self._runners,) if batch == 1 else (self._decoders, self._runners)
@@ -95,9 +98,8 @@ class Predictor:
             async with asyncio.timeout(self.settings.deadline):
                 return await self._answer(data)
 
-    async def predict_batch(self, images: Sequence[bytes]) -> list[Prediction | BaseException]:
+    async def predict_batch(self, images: Images) -> list[Prediction | BaseException]:
         """Answer each image as `predict` does, or return what is wrong with it alone."""
-        self.metrics.batch_requests.inc()
         with self.admission.enter(len(images)):
             async with asyncio.timeout(self.settings.deadline):
                 return await asyncio.gather(*map(self._answer, images), return_exceptions=True)
@@ -163,8 +165,11 @@ class Predictor:
             **({"fallback": fallback} if fallback else {}),
         }
 
-    async def _answer(self, data: bytes) -> Prediction:
-        prediction = await self._through(EncodedImage(data=data, recorded=True))
+    async def _answer(self, image: bytes | Pixels) -> Prediction:
+        if isinstance(image, bytes):
+            prediction = await self._through(EncodedImage(data=image, recorded=True))
+        else:  # no room is needed for it
+            prediction = await self._runners.submit(ResizedImage(pixels=image, recorded=True))
         for observe in self.observers:
             observe(prediction)
         return prediction

@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from server.image.decode import decode
 from server.image.features import image_features
 from server.image.header import Header
 from server.image.resize import Pixels
-from server.inference.memory import DecodingMemory, Share, Turn
+from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage, describe
+from server.inference.memory import DecodingMemory, Share
 from server.model.classifier import Classifier, Floats
 from server.predictions.kept_images import KeptImages
 from server.predictions.log import PredictionLog
@@ -26,25 +26,7 @@ PATIENCE = 1.0  # seconds for images that wait to be kept, at the end
 SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncodedImage:
-    """The bytes of an image; `recorded`: whether it came from a client, so belongs in the log."""
-
-    data: bytes
-    recorded: bool
-    turn: Turn | None = None  # where it has waited for room
-    arrived: float = field(default_factory=time.perf_counter)  # as all times here
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodedImage:
-    """An image that waits for the network; `started` and `ended`: of its decoding."""
-
-    source: EncodedImage
-    pixels: Pixels
-    picture: Picture
-    started: float
-    ended: float
+Network = Callable[[Sequence[Pixels]], tuple[Floats, Floats]]
 
 
 class Worker:
@@ -58,7 +40,7 @@ class Worker:
         classifier: Classifier,
         settings: Settings,
         metrics: Metrics,
-        network: Callable[[Sequence[Pixels]], Floats] | None = None,
+        network: Network | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -66,7 +48,7 @@ class Worker:
         settings: of these `max_pixels`, `max_decoding_bytes`, `prediction_log`, `log_top` and
             `revision`.
         metrics: where runs of the network and lost rows are counted.
-        network: what to ask instead of the classifier itself: images in, `[n, classes]` out.
+        network: what to ask instead of the classifier itself: images in, out what that returns.
         """
         self.classifier = classifier
         self.settings = settings
@@ -82,15 +64,17 @@ class Worker:
             )
             metrics.lost_images.set_function(lambda: kept.lost)
         self.failing = False
-        self._network = network or (lambda images: classifier.probabilities(np.stack(images)))
+        self._network = network or (lambda images: classifier(_stacked(images)))
         self._resizer = classifier.resizer
 
-    def decode(self, source: EncodedImage) -> DecodedImage:
+    def decode(self, source: EncodedImage | ResizedImage) -> DecodedImage:
         """Decode, resize and describe an image, or raise `ImageError`.
 
         Raises `NoRoom` where others leave no memory for it; then it has to wait for its turn.
         """
         started = time.perf_counter()
+        if isinstance(source, ResizedImage):
+            return describe(source, started)
         resizer, limit = self._resizer, self.settings.max_pixels
         share: Share | None = None
 
@@ -121,26 +105,26 @@ class Worker:
             ended=time.perf_counter(),
         )
 
-    def predict(self, batch: Sequence[EncodedImage | DecodedImage]) -> list[Prediction]:
+    def predict(self, batch: Sequence[AnyImage]) -> list[Prediction]:
         """Decode what is not yet, ask the network about all at once, and log its answers."""
         images = [one if isinstance(one, DecodedImage) else self.decode(one) for one in batch]
         begun = time.perf_counter()
         try:
-            rows = self._ask([image.pixels for image in images])
+            rows, embeddings = self._ask([image.pixels for image in images])
         except Exception:
             self.failing = True
             raise
         ended = time.perf_counter()
         predictions = [
-            self._prediction(image, row, begun, ended)
-            for image, row in zip(images, rows, strict=True)
+            self._prediction(image, row, embedding, begun, ended)
+            for image, row, embedding in zip(images, rows, embeddings, strict=True)
         ]
         recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
         lost = self.log.append(recorded)
         if self.kept:
             for image in images:
-                if image.source.recorded:
-                    self.kept.keep(image.picture.sha256, image.picture.format, image.source.data)
+                if isinstance(source := image.source, EncodedImage) and source.recorded:
+                    self.kept.keep(image.picture.sha256, image.picture.format, source.data)
         self.metrics.observe_run(len(batch), ended - begun, lost_rows=lost)
         return predictions
 
@@ -150,16 +134,22 @@ class Worker:
         if self.kept:
             self.kept.close(patience=PATIENCE)
 
-    def _ask(self, images: Sequence[Pixels]) -> list[list[float]]:
-        """Return the probabilities of each image."""
-        rows: list[list[float]] = self._network(images).tolist()
+    def _ask(self, images: Sequence[Pixels]) -> tuple[list[list[float]], Floats]:
+        """Return the probabilities of each image, and the embeddings `[n, features]`."""
+        probabilities, embeddings = self._network(images)
+        rows: list[list[float]] = probabilities.tolist()
         for row in rows:
             if not (abs(sum(row) - 1) <= SUM and min(row) >= 0):  # NaN is neither
                 raise FloatingPointError("the network answered with what are no probabilities")
-        return rows
+        return rows, embeddings
 
     def _prediction(
-        self, image: DecodedImage, probabilities: list[float], begun: float, ended: float
+        self,
+        image: DecodedImage,
+        probabilities: list[float],
+        embedding: Floats,
+        begun: float,
+        ended: float,
     ) -> Prediction:
         card = self.classifier.metadata
         spans = {
@@ -175,6 +165,11 @@ class Worker:
             probabilities=dict(zip(card.classes, probabilities, strict=True)),
             threshold=card.abstain_threshold,
             picture=image.picture,
+            embedding=embedding,
             provider=self.classifier.provider,
             milliseconds={name: round(1000 * span, 3) for name, span in spans.items()},
         )
+
+
+def _stacked(images: Sequence[Pixels]) -> Pixels:
+    return images[0][np.newaxis] if len(images) == 1 else np.stack(images)

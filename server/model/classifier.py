@@ -73,6 +73,12 @@ class Classifier:
         self.name = hashlib.sha256(data).hexdigest()[:12]
 
     @property
+    def features(self) -> int:
+        """How many numbers an embedding has."""
+        shapes = {one.name: one.shape for one in self.session.get_outputs()}
+        return int(shapes["embedding"][1])
+
+    @property
     def resizer(self) -> Resizer:
         """The resizer that prepared the images it was trained on."""
         about = self.metadata

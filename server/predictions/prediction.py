@@ -1,14 +1,18 @@
 """One prediction: the answer to the client, and the row of the prediction log."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from math import fsum
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
+
+Floats = npt.NDArray[np.float32]
 
 LONGEST_LINE = 16_384  # bytes, with its end
 
@@ -26,7 +30,10 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The prediction row, contract version 2. `milliseconds`: of queue, decode and infer."""
+    """The prediction row, contract version 2. `milliseconds`: of queue, decode and infer.
+
+    `embedding`: `[features]`, for whoever asks for it; the log keeps none.
+    """
 
     id: str
     time: datetime
@@ -37,6 +44,7 @@ class Prediction:
     picture: Picture
     provider: str
     milliseconds: dict[str, float]
+    embedding: Floats | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def name(self) -> str:

@@ -52,6 +52,7 @@ class Routes:
         self.predictor.check()
         files = await read_files(request, FIELDS, most=self.max_batch_images)
         images = [file.data for file in files]
+        self.predictor.metrics.batch_requests.inc()
         results = await unless_gone(request, self.predictor.predict_batch(images))
         answers = [
             {"file": file.name, **result.answer(top)}

@@ -78,8 +78,9 @@ class Metrics:
         self.predictions.labels(prediction.name).inc()
         self.confidence.observe(prediction.confidence)
         self.abstentions.inc(prediction.abstain)
-        self.brightness.observe(prediction.picture.features["brightness"])
-        self.contrast.observe(prediction.picture.features["contrast"])
+        if features := prediction.picture.features:  # of a tensor there are none
+            self.brightness.observe(features["brightness"])
+            self.contrast.observe(features["contrast"])
 
     def observe_feedback(self, feedback: Feedback) -> None:
         """Count feedback by what it says of the answer, where that is known here."""

@@ -75,14 +75,17 @@ class Stability:
             name: Bins(histogram, categories=name == "class")
             for name, histogram in reference.items()
         }
-        self.window: deque[list[int]] = deque()
+        self.window: deque[list[int | None]] = deque()  # None: an answer without the column
         self.limit = window
 
     def observe(self, prediction: Prediction) -> None:
         """Let an answer into the window, and the oldest out."""
         values = {"class": prediction.name, "confidence": prediction.confidence}
         values |= prediction.picture.features
-        places = [bins.place(values[name]) for name, bins in self.columns.items()]
+        places = [
+            bins.place(values[name]) if name in values else None
+            for name, bins in self.columns.items()
+        ]
         self._count(places, 1)
         self.window.append(places)
         if len(self.window) > self.limit:
@@ -103,6 +106,7 @@ class Stability:
         for name, bins in self.columns.items():
             metrics.stability.labels(name).set_function(bins.index)
 
-    def _count(self, places: list[int], step: int) -> None:
+    def _count(self, places: list[int | None], step: int) -> None:
         for bins, place in zip(self.columns.values(), places, strict=True):
-            bins.window[place] += step
+            if place is not None:
+                bins.window[place] += step

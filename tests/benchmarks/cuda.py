@@ -47,7 +47,7 @@ def rate(ask: Ask, images: Sequence[Pixels]) -> float:
 def ways(opened: Callable[..., Classifier], plain: Classifier) -> dict[str, Ask]:
     """Return the ways to ask the network."""
     return {
-        "plain": lambda images: plain.probabilities(np.stack(images)),
+        "plain": lambda images: plain(np.stack(images)),
         "bound": CudaBatches(opened(), limit=SIZES[-1]),
         "bound, graphs": CudaBatches(opened(graphs=True), limit=SIZES[-1]),
     }

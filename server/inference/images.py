@@ -1,0 +1,61 @@
+"""Images on their way through the server: encoded, resized by their client, decoded."""
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from server.image.resize import Pixels
+from server.inference.memory import Turn
+from server.predictions.prediction import Picture
+
+TENSOR = "TENSOR"  # the format of what came as pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedImage:
+    """The bytes of an image; `recorded`: whether it came from a client, so belongs in the log."""
+
+    data: bytes
+    recorded: bool
+    turn: Turn | None = None  # where it has waited for room
+    arrived: float = field(default_factory=time.perf_counter)  # as all times here
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedImage:
+    """Pixels `[size, size, 3]` that a client has made of an image itself."""
+
+    pixels: Pixels
+    recorded: bool
+    arrived: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedImage:
+    """An image that waits for the network; `started` and `ended`: of its decoding."""
+
+    source: EncodedImage | ResizedImage
+    pixels: Pixels
+    picture: Picture
+    started: float
+    ended: float
+
+
+AnyImage = EncodedImage | ResizedImage | DecodedImage
+
+
+def describe(source: ResizedImage, started: float) -> DecodedImage:
+    """Describe pixels that a client has resized; of the image they were made of nothing is known.
+
+    Features of the file, which drift compares, are left out.
+    """
+    height, width, _ = source.pixels.shape
+    sha256 = hashlib.sha256(source.pixels.data).hexdigest()
+    picture = Picture(width=width, height=height, format=TENSOR, features={}, sha256=sha256)
+    return DecodedImage(
+        source=source,
+        pixels=source.pixels,
+        picture=picture,
+        started=started,
+        ended=time.perf_counter(),
+    )

@@ -1,0 +1,155 @@
+"""The Open Inference Protocol, version 2, over HTTP: what KServe, Triton and their clients speak.
+
+https://github.com/kserve/open-inference-protocol, with Triton's extension for binary tensors. An
+answer by this door is a prediction like any other: limits, keys, admission, log and metrics hold.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.errors import ImageError
+from server.http.disconnect import unless_gone
+from server.http.forms import refuse_encoding
+from server.http.json import Json
+from server.http.problems import INFERENCE_PROTOCOL
+from server.inference.predictor import Predictor
+from server.predictions.prediction import Prediction
+from server.routes import tensors
+from server.routes.health import Health
+from server.settings import Settings
+
+IMAGES, FILES = "images", "image_bytes"
+OUTPUTS = ("probabilities", "embedding", "class")
+SMALL = 65_536  # bytes of JSON that are read at once; more take a thread
+
+
+class InferenceProtocol:
+    """Answers the protocol's routes for one model: the file's name, its hash as the version."""
+
+    def __init__(self, predictor: Predictor, health: Health, settings: Settings) -> None:
+        self.predictor, self.health = predictor, health
+        self.name = PurePosixPath(settings.model).stem
+        self.most, self.side = settings.max_batch_images, predictor.metadata.image_size
+        self.elements = self.most * self.side**2 * 3
+
+    def routes(self) -> list[Route]:
+        """Return them; what the protocol knows under another name is not there."""
+        root, model = INFERENCE_PROTOCOL, f"{INFERENCE_PROTOCOL}/models/{self.name}"
+        routes = [
+            Route(root, self.server),
+            Route(f"{root}/health/live", self.live),
+            Route(f"{root}/health/ready", self.ready),
+        ]
+        for path in (model, f"{model}/versions/{self.predictor.name}"):
+            routes += [
+                Route(path, self.model),
+                Route(f"{path}/ready", self.model_ready),
+                Route(f"{path}/infer", self.infer, methods=["POST"]),
+            ]
+        return routes
+
+    async def server(self, _: Request) -> Json:
+        """Say what speaks here."""
+        revision = self.predictor.settings.revision or "unknown"
+        about = {"name": "image-classification", "version": revision}
+        return Json({**about, "extensions": ["binary_tensor_data"]})
+
+    async def live(self, request: Request) -> Json:
+        """Say that the event loop turns and no work is stuck."""
+        live = (await self.health.live(request)).status_code == 200  # noqa: PLR2004
+        return Json({"live": live}, 200 if live else 400)
+
+    async def ready(self, _: Request) -> Json:
+        """Say whether to send traffic here."""
+        ready = await self.health.check() is None
+        return Json({"ready": ready}, 200 if ready else 400)
+
+    async def model_ready(self, _: Request) -> Json:
+        """Say the same of the model, which is the only one."""
+        ready = await self.health.check() is None
+        return Json({"name": self.name, "ready": ready}, 200 if ready else 400)
+
+    async def model(self, _: Request) -> Json:
+        """Describe inputs and outputs; -1 is the number of images."""
+        classes = self.predictor.metadata.classes
+        side, features = self.side, self.predictor.classifier.features
+        return Json({
+            "name": self.name,
+            "versions": [self.predictor.name],
+            "platform": "onnxruntime_onnx",
+            "inputs": [
+                {"name": IMAGES, "datatype": "UINT8", "shape": [-1, side, side, 3]},
+                {"name": FILES, "datatype": "BYTES", "shape": [-1]},
+            ],
+            "outputs": [
+                {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)],
+                 "parameters": {"labels": classes}},
+                {"name": "embedding", "datatype": "FP32", "shape": [-1, features]},
+                {"name": "class", "datatype": "BYTES", "shape": [-1]},
+            ],
+        })  # fmt: skip
+
+    async def infer(self, request: Request) -> Response:
+        """Answer images, as tensors or as files; one that cannot be read fails the request."""
+        refuse_encoding(request)
+        self.predictor.check()
+        body, header = await request.body(), request.headers.get(tensors.HEADER)
+        if len(body) > SMALL and header is None:
+            inference, images = await asyncio.to_thread(self._read, body, header)
+        else:
+            inference, images = self._read(body, header)
+        results = await unless_gone(request, self.predictor.predict_batch(images))
+        predictions = list(_whole(results))
+        request.state.milliseconds = predictions[0].milliseconds
+        about = {"model_name": self.name, "model_version": self.predictor.name}
+        if inference.id is not None:
+            about["id"] = inference.id
+        content, length = tensors.write_outputs(
+            {**about, "parameters": {"ids": [one.id for one in predictions]}},
+            {name: _output(name, predictions) for name in inference.outputs},
+            inference.outputs,
+        )
+        if length is None:
+            return Response(content, media_type="application/json")
+        headers = {tensors.HEADER: str(length)}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    def _read(self, body: bytes, header: str | None) -> tuple[tensors.Inference, Any]:
+        inference = tensors.read_inference(body, header, known=OUTPUTS, elements=self.elements)
+        unknown = [name for name in inference.outputs if name not in OUTPUTS]
+        if unknown:
+            raise tensors.refused(f"no output {unknown[0][:60]!r}; there are {', '.join(OUTPUTS)}")
+        tensor = inference.tensor
+        if tensor.name == IMAGES:
+            return inference, tensors.pixels(tensor, side=self.side, most=self.most)
+        if tensor.name == FILES:
+            return inference, tensors.files(tensor, most=self.most)
+        raise tensors.refused(f"no input {tensor.name[:60]!r}; there are {IMAGES} and {FILES}")
+
+
+def _whole(results: Sequence[Prediction | BaseException]) -> Sequence[Prediction]:
+    """Return the predictions, or raise what is wrong with the first image that got none."""
+    for number, result in enumerate(results):
+        if isinstance(result, ImageError):
+            raise type(result)(f"{number} of {FILES}: {result}")
+        if isinstance(result, BaseException):
+            raise result
+    return [one for one in results if isinstance(one, Prediction)]
+
+
+def _output(name: str, predictions: Sequence[Prediction]) -> tensors.Array | list[str]:
+    match name:
+        case "probabilities":
+            rows = [list(one.probabilities.values()) for one in predictions]
+            return np.array(rows, np.float32)
+        case "embedding":
+            return np.array([one.embedding for one in predictions], np.float32)
+        case _:
+            return [one.name for one in predictions]
