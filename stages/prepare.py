@@ -22,6 +22,7 @@ from stages.splits.exclusion import OnBadImage, OnLeak
 def main(
     *,
     source: Annotated[Path, Option()],
+    corrections: Annotated[Path, Option()],
     group_by: Annotated[GroupBy, Option()],
     image_size: Annotated[int, Option(min=16)],
     resize_mode: Annotated[ResizeMode, Option()],
@@ -54,9 +55,11 @@ def main(
     from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
     from stages.splits.contact_sheet import contact_sheet
+    from stages.splits.corrections import apply_corrections, read_corrections
     from stages.splits.duplicates import drop_exact, group_near, write_conflicts
     from stages.splits.overview import print_summary, summary, totals, write_distributions
 
+    corrected = read_corrections(corrections)
     files = find(source, group_by=group_by)
     images = [file for file in files if not file.reason]
     refuse_unlearnable(images)
@@ -65,6 +68,7 @@ def main(
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
         candidates = Candidates(images, read_all(images, folder, resizer, stage="prepare"), folder)
         candidates.refuse_unreadable(on_bad_image)
+        apply_corrections(corrected, candidates.rows)
         pairs = drop_exact(candidates)
         candidates.refuse_lost()
         pairs += group_near(candidates, distance=near_distance, correlation=near_correlation)
@@ -85,7 +89,12 @@ def main(
         dataset.save()
         with whole(sheet) as draft:
             contact_sheet(dataset, draft)
-    counts = summary(dataset, conflicts=len(pairs), leaked=leaked)
+    counts = summary(
+        dataset,
+        conflicts=len(pairs),
+        leaked=leaked,
+        corrected=[row for row in candidates.rows if row.corrected],
+    )
     write_json(metrics, totals(counts))
     write_json(details, counts)
     write_conflicts(pairs, conflicts)

@@ -53,6 +53,19 @@ def sentences(counts: dict[str, Any]) -> Iterator[str]:
     if counts["label_conflicts"]:
         pairs = counts["label_conflicts"]
         yield f"{counted(pairs, 'pair')} look{'s' if pairs == 1 else ''} alike under two labels"
+    if "corrections" in counts:  # older counts know none
+        yield from _corrected(**counts["corrections"])
+
+
+def _corrected(relabelled: int, dropped: int, test: int) -> Iterator[str]:
+    """Yield what corrections did, and what that means for scores on test."""
+    if relabelled or dropped:
+        yield f"corrections: {counted(relabelled, 'image')} relabelled, {dropped:,} dropped"
+    if test:
+        yield (
+            f"{counted(test, 'correction')} of test images: scores before and after are not of the "
+            "same labels"
+        )
 
 
 def _apart(straddling: int | None) -> str:

@@ -95,7 +95,10 @@ def _other_images(pairs: Pairs) -> Iterator[str]:
     if len(gone.rows):
         parts.append(f"Gone: {len(gone.rows):,} (accuracy before {_accuracy(gone)})")
     if pairs.relabelled:
-        parts.append(f"Under another label: {pairs.relabelled:,}")
+        parts.append(
+            f"Under another label: {pairs.relabelled:,}, so scores before and after are not of the "
+            "same labels"
+        )
     if parts:
         sides = f"{_accuracy(pairs.before)} before, {_accuracy(pairs.after)} after"
         yield f"{'. '.join(parts)}. **Accuracy over all, on each side's own images: {sides}.**"

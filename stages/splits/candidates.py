@@ -23,6 +23,7 @@ class Candidate:
     image_sha256: of the file's bytes: which image it is, whatever it is called.
     original: the first image of the same pixels, where it is not this one.
     group: its name in the samples table, empty for an image that stands alone.
+    corrected: somebody has corrected its label, or dropped it.
     component: of the graph of equal pictures, near duplicates and given groups; those of one number
     share a split, whether they are used or not.
     """
@@ -32,6 +33,7 @@ class Candidate:
     pixel_sha256: str = ""
     phash: str = ""
     status: str = USED
+    corrected: bool = False
     original: "Candidate | None" = None
     group: str = ""
     component: int = 0
@@ -110,6 +112,7 @@ class Candidates:
         """Return the samples table: a row a file, those that were no candidates among them."""
         stored = pa.array([row.reason != UNREADABLE for row in self.rows])
         columns = {name: self.samples[name] for name in SCHEMA.names} | {
+            "class": [row.source.label for row in self.rows],
             "group": [row.group for row in self.rows],
             "split": [row.split or None for row in self.rows],
             "status": [row.status for row in self.rows],

@@ -28,9 +28,12 @@ class Conflict(NamedTuple):
 def drop_exact(candidates: Candidates) -> list[Conflict]:
     """Keep equal pixels once a given split; drop all of a picture that has two labels."""
     conflicts = []
-    for first, *others in _equal(candidates.readable):
-        for one in others:
-            one.original = first
+    for several in _equal(candidates.readable):
+        for one in several[1:]:
+            one.original = several[0]
+        if not (used := [one for one in several if one.used]):
+            continue
+        first, *others = used
         foreign = [one for one in others if one.source.label != first.source.label]
         if foreign:
             conflicts.append(Conflict(first, foreign[0], 1.0))
@@ -111,16 +114,16 @@ def write_conflicts(conflicts: list[Conflict], path: Path) -> None:
     pairs = sorted(conflicts, key=lambda pair: (-pair.correlation, pair.first.source.path))
     columns = {
         "correlation": [round(pair.correlation, 4) for pair in pairs],
-        "path": [_cell(pair.first.source.path) for pair in pairs],
-        "class": [_cell(pair.first.source.label) for pair in pairs],
-        "other_path": [_cell(pair.second.source.path) for pair in pairs],
-        "other_class": [_cell(pair.second.source.label) for pair in pairs],
+        "path": [spreadsheet_cell(pair.first.source.path) for pair in pairs],
+        "class": [spreadsheet_cell(pair.first.source.label) for pair in pairs],
+        "other_path": [spreadsheet_cell(pair.second.source.path) for pair in pairs],
+        "other_class": [spreadsheet_cell(pair.second.source.label) for pair in pairs],
     }
     with whole(path) as draft:
         pyarrow.csv.write_csv(pa.table(columns), draft)
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
     """Return text that a spreadsheet takes for no formula (OWASP, "CSV Injection").
 
     This table is for people; those that programs read hold names as they are.

@@ -1,6 +1,7 @@
 """Overview of the prepared data: counts, distributions for `dvc plots`, a printed table."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from server.atomic import whole
 from server.terminal import printable
 from stages.data.counts import class_rows, sentences
 from stages.data.dataset import SPLITS, USED, Dataset, used_samples
+from stages.splits.candidates import Candidate
+from stages.splits.corrections import DROPPED
 
 BINS = 20
 
 
-def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
+def summary(
+    dataset: Dataset, *, conflicts: int, leaked: int, corrected: Sequence[Candidate]
+) -> dict[str, Any]:
     """Count what was found, used, left out for each reason, and grouped; classes in each split."""
     left_out = Counter(text.partition(":")[0] for text in dataset.samples["status"].to_pylist())
     used = left_out.pop(USED)
@@ -44,6 +49,11 @@ def summary(dataset: Dataset, *, conflicts: int, leaked: int) -> dict[str, Any]:
             split: {name: classes[split, name] for name in dataset.card.classes} for split in SPLITS
         },
         "leaked": leaked,
+        "corrections": {
+            "relabelled": sum(one.reason != DROPPED for one in corrected),
+            "dropped": sum(one.reason == DROPPED for one in corrected),
+            "test": sum(one.split == "test" for one in corrected),
+        },
     }
 
 
@@ -55,6 +65,7 @@ def totals(counts: dict[str, Any]) -> dict[str, int]:
         "classes": len(counts["train"]),
         "grouped": counts["groups"]["images"],
         **{name: counts[name] for name in ("label_conflicts", "leaked")},
+        "corrected": counts["corrections"]["relabelled"] + counts["corrections"]["dropped"],
     }
 
 

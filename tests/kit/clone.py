@@ -44,7 +44,7 @@ def add_page(folder: Path) -> None:
 
 def is_own_data(name: str) -> bool:
     """Whether a file of the project is about the images that somebody has put there."""
-    ours = ("data/.gitignore", "data/solar-cells.yaml")
+    ours = ("data/.gitignore", "data/solar-cells.yaml")  # data/corrections.csv may be of their own
     return name.endswith(".dvc") or (name.startswith("data/") and name not in ours)
 
 
@@ -63,8 +63,9 @@ def make_origin(folder: Path) -> Path:
             shutil.copy2(ROOT / name, folder / name)
     forget_remotes(folder / ".dvc/config")
     params = {name: {**PARAMS[name], **TINY.get(name, {})} for name in PARAMS}
-    params["prepare"]["source"] = "data/shapes"
+    params["prepare"] |= {"source": "data/shapes", "corrections": "data/corrections.csv"}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    shutil.copy(TINY["prepare"]["corrections"], folder / "data/corrections.csv")
     draw_folder(folder / "data/shapes", per_class=24)
     add_page(folder)
     git(folder, "init", "-q")

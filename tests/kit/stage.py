@@ -21,7 +21,12 @@ of_default = pytest.mark.skipif(
     not IS_DEFAULT, reason="holds what is committed of the default data; these are other images"
 )
 TINY = {
-    "prepare": {"image_size": 64, "validation_fraction": 0.25, "test_fraction": 0.25},
+    "prepare": {
+        "corrections": ROOT / "tests/kit/corrections.csv",  # none, whatever the project has
+        "image_size": 64,
+        "validation_fraction": 0.25,
+        "test_fraction": 0.25,
+    },
     "train": {
         "architecture": "test_resnet",
         "weights": "none",

@@ -40,6 +40,7 @@ def cars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     call(folder, "git", "init", "-q", "-b", "main")
     call(folder, "git", "config", "user.name", "test")
     call(folder, "git", "config", "user.email", "test@localhost")
+    shutil.copy(ROOT / "tests/kit/corrections.csv", folder / "data/corrections.csv")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "project")
     add_page(folder)

@@ -45,6 +45,14 @@ KEPT = "with one of a later split: kept, so scores on that split are too good"
                 "2 pairs look alike under two labels",
             ],
         ),
+        (
+            counts(corrections={"relabelled": 3, "dropped": 1, "test": 2}),
+            [
+                "corrections: 3 images relabelled, 1 dropped",
+                "2 corrections of test images: scores before and after are not of the same labels",
+            ],
+        ),
+        (counts(corrections={"relabelled": 0, "dropped": 0, "test": 0}), []),
     ],
 )
 def test_what_is_said_is_what_was_counted(found: dict[str, Any], said: list[str]) -> None:

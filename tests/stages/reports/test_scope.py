@@ -82,5 +82,5 @@ def test_a_small_change_of_coverage_is_not_said_and_a_large_one_is() -> None:
 def test_a_new_label_is_no_changed_answer() -> None:
     new = answers(("1", "b", "a"), ("2", "b", "a"), ("3", "b", "b"), classes="ab")
     [images] = said(OLD, new)
-    assert images.startswith("Under another label: 1.")
+    assert images.startswith("Under another label: 1, so scores before and after are not of the")
     assert compared_images(Pairs(OLD, new)) == "the 2 of 3 test images that both know"
