@@ -19,6 +19,7 @@ RERUNS = {
     "stages/artefact": {"export-onnx"},
     "stages/answers": {"export-onnx", "evaluate", "drift"},
     "stages/evaluation": {"evaluate"},
+    "stages/labels": set(),
     "stages/comparison": {"drift"},
     "stages/prediction": set(),
     "stages/reports": set(),

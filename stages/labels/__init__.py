@@ -1,0 +1,1 @@
+"""Labels that are probably wrong, images that are odd, and images to label next."""
