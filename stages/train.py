@@ -1,4 +1,4 @@
-"""Prepared arrays in; the checkpoint of the best epoch and its learning curves out.
+"""Prepared arrays in; the checkpoint of the best epoch, learning curves and a sheet out.
 
 Learns on train, chooses the epoch by its cross-entropy on validation (a few hundred images cannot
 tell epochs apart by accuracy), never opens test. A training that was killed goes on from its last
@@ -13,12 +13,14 @@ from typing import Annotated
 from typer import Option
 
 from server.atomic import whole
+from stages.augmentation.geometry import Flip
+from stages.augmentation.policy import Auto
 from stages.cli.command import parameters, run
 from stages.cli.output import write_json
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint
 from stages.network.matching import WeightsMatch
-from stages.training.augment import Flip
+from stages.training.augmented_sheet import augmented_sheet
 from stages.training.build import build_learner
 from stages.training.device import Device, be_deterministic, describe, keep_memory
 from stages.training.distributed import ProcessGroup, launch
@@ -63,6 +65,12 @@ def main(
     flip: Annotated[Flip, Option()],
     quarter_turns: Annotated[bool, Option()],
     rotation: Annotated[float, Option(min=0, max=180)],
+    scale: Annotated[float, Option(min=0.05, max=1)],
+    ratio: Annotated[float, Option(min=1, max=4)],
+    color: Annotated[float, Option(min=0, max=1)],
+    degrade: Annotated[float, Option(min=0, max=1)],
+    erase: Annotated[float, Option(min=0, max=1)],
+    auto: Annotated[Auto, Option()],
     amp: Annotated[bool, Option()],
     compile: Annotated[bool, Option()],  # noqa: A002
     device: Annotated[Device, Option()],
@@ -70,6 +78,7 @@ def main(
     prepared: Annotated[Path, Option(help="Folder to read.")] = Path("data/prepared"),
     checkpoint: Annotated[Path, Option(help="Folder to write.")] = Path("data/checkpoint"),
     curves: Annotated[Path, Option(help="Folder of curves to write.")] = Path("plots/train"),
+    sheet: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/augmented.png"),
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/train.json"),
 ) -> None:
     """Fine-tune a timm network on the prepared images."""
@@ -98,6 +107,8 @@ def main(
     )
     states = states_folder() / key(asdict(card), describe(processes.device))
     checkpoint.parent.mkdir(parents=True, exist_ok=True)  # now, not after the last epoch
+    if processes.is_main:
+        augmented_sheet(learner, train, seeds, sheet)
     resume_state = ResumeState(states) if processes.is_main else None
     training = Training(learner, resume_state)
     if training.resume():

@@ -63,6 +63,10 @@ class Network(nn.Module):
         """Return `float32 [n, 3, height, width]`, in channels_last as the pixels are stored."""
         return (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
 
+    def denormalise(self, inputs: Tensor) -> Tensor:
+        """Return pixels `float32 [n, height, width, 3]`, 0 to 255: the inverse of `normalise`."""
+        return ((inputs * self.std + self.mean) * 255).permute(0, 2, 3, 1)
+
     def embed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `[n, classes]` and pooled features `[n, features]` of normalised inputs."""
         maps = self.body.forward_features(inputs)

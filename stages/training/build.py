@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from timm.utils import ModelEmaV3
 
+from stages.augmentation.augmentation import Augmentation
+from stages.augmentation.geometry import Flip
+from stages.augmentation.policy import Auto
 from stages.data.dataset import Split
 from stages.network.matching import WeightsMatch
 from stages.network.network import create
 from stages.training import recipe
 from stages.training.amp import MixedPrecision
-from stages.training.augment import Flip, augment
 from stages.training.distributed import ProcessGroup
 from stages.training.learner import Learner
 from stages.training.recipe import Balance, Mix, Schedule
@@ -63,11 +64,18 @@ def build_learner(
         ),
         precision=MixedPrecision(processes.device, amp=o.amp),
         processes=processes,
-        augment=partial(
-            augment,
+        augment=Augmentation(
+            network=network,
+            size=image_size,
             flip=Flip(o.flip),
             quarter_turns=o.quarter_turns,
             rotation=o.rotation,
+            scale=o.scale,
+            ratio=o.ratio,
+            color=o.color,
+            degrade=o.degrade,
+            erase=o.erase,
+            auto=Auto(o.auto),
             generator=seeds.augment,
         ),
         mix=Mix(mixup=o.mixup, cutmix=o.cutmix, label_smoothing=o.label_smoothing, classes=classes),

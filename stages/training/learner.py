@@ -39,7 +39,8 @@ class Learner:
     network: what learns, on the device of `processes`.
     optimizer, schedule: the step, and its learning rate by the number of steps so far.
     precision, processes: how the forward and backward pass are computed, and with whom.
-    augment, mix: what is done to the images, then to images and labels, of each batch.
+    augment: from the pixels of a batch to inputs of the network. mix: what is then done to inputs
+    and labels.
     class_weights: in the loss, `float32 [classes]`; None weighs all the same.
     accumulate: batches to a step.
     average: an exponential moving average of the weights, which is then the result.
@@ -99,7 +100,7 @@ class Learner:
         images = sum(batch.whole for batch in group) / self.processes.world_size
         self.step += 1
         for number, (pixels, labels, _) in enumerate(group, start=1):
-            inputs, targets = self.mix(self.augment(self.network.normalise(pixels)), labels)
+            inputs, targets = self.mix(self.augment(pixels), labels)
             with self.processes.no_sync(self.forward, last=number == len(group)):
                 with self.precision.autocast():
                     logits = self.forward(inputs)

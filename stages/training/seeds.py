@@ -5,7 +5,7 @@ import torch
 
 
 class Seeds:
-    """`order` draws the order of images; `augment` turns and mirrors them.
+    """`order` draws the order of images; `augment` changes them.
 
     torch's own generators draw dropout and drop path, numpy's global one timm's mixup. The numbers
     of an epoch depend on nothing before it, so a resumed training needs no state of theirs.

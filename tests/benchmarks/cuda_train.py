@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -26,10 +25,11 @@ from timm.data import create_dataset, create_loader
 from timm.optim import create_optimizer_v2
 
 from server.inference.cores import cores
+from stages.augmentation.augmentation import Augmentation
+from stages.augmentation.geometry import Flip
 from stages.data.shards import Images, Shards
 from stages.network.network import create
 from stages.training.amp import MixedPrecision
-from stages.training.augment import Flip, augment
 from stages.training.device import be_deterministic, describe, keep_memory
 from stages.training.distributed import ProcessGroup
 from stages.training.epoch import batches
@@ -58,7 +58,7 @@ class Drawn:
         return IMAGES
 
 
-def learner(architecture: str, seeds: Seeds, *, compiled: bool) -> Learner:
+def learner(architecture: str, side: int, seeds: Seeds, *, compiled: bool) -> Learner:
     """Return what `stages.train` would make, with the weights at random."""
     network = create(architecture, classes=CLASSES, weights="none").to(DEVICE)
     optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
@@ -70,8 +70,8 @@ def learner(architecture: str, seeds: Seeds, *, compiled: bool) -> Learner:
         ),
         precision=MixedPrecision(DEVICE, amp=True),
         processes=ProcessGroup(DEVICE),
-        augment=partial(
-            augment, flip=Flip.BOTH, quarter_turns=True, rotation=0.0, generator=seeds.augment
+        augment=Augmentation(
+            network=network, size=side, generator=seeds.augment, flip=Flip.BOTH, quarter_turns=True
         ),
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0.1, classes=CLASSES),
         compiled=compiled,
@@ -119,7 +119,7 @@ def rates(architecture: str, side: int, *, compiled: bool, files: Path) -> dict[
     seeds = Seeds(0)
     with tempfile.TemporaryDirectory() as name:
         train = Drawn(Path(name), side)
-        one = learner(architecture, seeds, compiled=compiled)
+        one = learner(architecture, side, seeds, compiled=compiled)
         processes = one.processes
         [resident] = batches(train, np.arange(BATCH), BATCH, processes)  # type: ignore[arg-type]
 

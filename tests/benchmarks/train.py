@@ -3,8 +3,8 @@
 python -m tests.benchmarks.train
 
 Ratios of medians of rounds in turns: a part of a real epoch (reading, augmentation, learning)
-against the same steps on one batch that is always there; and against `plain_train.py`. Then the
-memory of a training by the number of images.
+against the same steps on one batch that is always there; and against `plain_train.py`. Then what
+each option of augmentation costs, and the memory of a training by the number of images.
 """
 
 import statistics
@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -22,11 +22,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from stages.augmentation.augmentation import Augmentation
+from stages.augmentation.geometry import Flip
+from stages.augmentation.policy import Auto
 from stages.data.dataset import Dataset
 from stages.data.shards import Shards
-from stages.network.network import create
+from stages.network.network import Network, create
 from stages.training.amp import MixedPrecision
-from stages.training.augment import Flip, augment
 from stages.training.device import be_deterministic, keep_memory
 from stages.training.distributed import ProcessGroup
 from stages.training.epoch import batches
@@ -37,7 +39,47 @@ from stages.training.seeds import Seeds
 ROUNDS, STEPS, BATCH, SIZE = 3, 8, 32, 160
 CPU = torch.device("cpu")
 SIZES = (1_000, 10_000, 100_000)
+TURNS = 12  # of augmentation alone
+OPTIONS: dict[str, dict[str, Any]] = {
+    "train.scale=0.35": {"scale": 0.35, "ratio": 1.333},
+    "train.color=0.4": {"color": 0.4},
+    "train.degrade=0.3": {"degrade": 0.3},
+    "train.erase=0.25": {"erase": 0.25},
+    "train.auto=randaugment": {"auto": Auto.RANDAUGMENT},
+    "train.auto=trivialaugment": {"auto": Auto.TRIVIALAUGMENT},
+}
 SMALL = 64  # side of the images of which memory is measured
+
+
+def augmentation(network: Network, rng: Seeds, **more: Any) -> Augmentation:
+    """Return the default augmentation, or one that does `more`."""
+    default: dict[str, Any] = {"flip": Flip.BOTH, "quarter_turns": True}
+    return Augmentation(network=network, size=SIZE, generator=rng.augment, **{**default, **more})
+
+
+def costs() -> dict[str, float]:
+    """Return milliseconds an image that each option adds, alone; the median of rounds in turns."""
+    rng = Seeds(0)
+    network = create("test_resnet", classes=2, weights="none")
+    train = Dataset.open(Path("data/prepared")).split("train")
+    pixels = torch.from_numpy(train.images.take(np.arange(BATCH)))
+    larger = torch.nn.functional.interpolate(
+        pixels.permute(0, 3, 1, 2).float(), scale_factor=1.5, mode="bilinear"
+    ).permute(0, 2, 3, 1).byte()  # fmt: skip
+    ways = {
+        "scaling alone": (pixels, network.normalise),
+        "the default: flips and quarter turns": (pixels, augmentation(network, rng)),
+        **{name: (pixels, augmentation(network, rng, **more)) for name, more in OPTIONS.items()},
+        "prepare.store=1.5": (larger, augmentation(network, rng)),
+    }
+    found = defaultdict(list)
+    for turn in range(TURNS + 1):
+        for way, (images, augment) in ways.items():
+            start = time.perf_counter()
+            augment(images)
+            if turn:
+                found[way].append((time.perf_counter() - start) / BATCH * 1000)
+    return {way: statistics.median(times) for way, times in found.items()}
 
 
 def learner(rng: Seeds, architecture: str = "tf_efficientnet_lite0") -> Learner:
@@ -45,14 +87,13 @@ def learner(rng: Seeds, architecture: str = "tf_efficientnet_lite0") -> Learner:
     network = create(architecture, classes=2, weights="none", dropout=0.2)
     optimizer = make_optimizer(network, "adamw", lr=0.001, weight_decay=0.05, layer_decay=1)
     schedule = make_schedule(optimizer, Schedule.COSINE, epochs=5, steps=54, warmup=0.1, lr=0.001)
-    turn = partial(augment, flip=Flip.BOTH, quarter_turns=True, rotation=0.0, generator=rng.augment)
     return Learner(
         network=network,
         optimizer=optimizer,
         schedule=schedule,
         precision=MixedPrecision(CPU, amp=True),
         processes=ProcessGroup(CPU),
-        augment=turn,
+        augment=augmentation(network, rng),
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0.1, classes=2),
     )
 
@@ -62,7 +103,7 @@ def speeds() -> dict[str, list[float]]:
     rng = Seeds(0)
     train = Dataset.open(Path("data/prepared")).split("train")
     real, bare = learner(rng), learner(rng)
-    bare.augment = lambda images: images
+    bare.augment = bare.network.normalise
     [resident] = batches(train, np.arange(BATCH), BATCH, ProcessGroup(CPU))
     found = defaultdict(list)
     for turn in range(ROUNDS + 1):  # the first warms up
@@ -114,7 +155,7 @@ def measure_memory(folder: Path, count: int) -> None:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     keep_memory()
     be_deterministic()
     if len(sys.argv) > 1:
@@ -129,6 +170,14 @@ def main() -> None:
     for way, rate in found.items():
         ratio = f"{real / rate:.2f}" if way in limits else ""
         table.add_row(way, f"{rate:.1f}", ratio, limits.get(way, ""))
+    Console().print(table)
+    found = costs()
+    plain, default = list(found.values())[:2]
+    table = Table(title=f"augmentation of {SIZE} px, of 22 ms of a core that an image has")
+    for column in ("", "ms an image", "more than the default"):
+        table.add_column(column, justify="right")
+    for way, cost in found.items():
+        table.add_row(way, f"{cost:.2f}", f"{cost - default:+.2f}" if cost is not plain else "")
     Console().print(table)
     table = Table(title=f"an epoch of test_resnet on images of {SMALL} px")
     for column in ("images", "on disk, MB", "RssAnon, MB"):

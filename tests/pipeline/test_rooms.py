@@ -15,6 +15,7 @@ RERUNS = {
     "stages/sources": {"prepare", "evaluate", "drift"},
     "stages/splits": {"prepare"},
     "stages/network": {"train", "export-onnx"},
+    "stages/augmentation": {"train"},
     "stages/training": {"train"},
     "stages/artefact": {"export-onnx"},
     "stages/answers": {"export-onnx", "evaluate", "drift"},

@@ -1,9 +1,12 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from server.errors import UserError
@@ -16,7 +19,7 @@ from tests.kit.stage import run_stage
 
 
 def train(folder: Path, **changes: object) -> int:
-    places = {"checkpoint": folder / "checkpoint", "curves": folder / "curves"}
+    places = {name: folder / name for name in ("checkpoint", "curves", "sheet")}
     return run_stage("train", **places, metrics=folder / "train.json", **changes)
 
 
@@ -75,6 +78,36 @@ def test_equal_settings_give_equal_bytes_and_another_seed_does_not(
         assert train(tmp_path / name, epochs=1, rotation=10.0, **changes) == 0
     weights = [(tmp_path / name / "checkpoint/weights.safetensors").read_bytes() for name in "abc"]
     assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_sheet_shows_sixteen_images_and_four_draws_of_each(
+    workspace: Path, tmp_path: Path
+) -> None:
+    def tiles(**changes: object) -> np.ndarray[Any, Any]:
+        """Return the tiles, `[16, 5, 64, 64, 3]`: of 64 px, as the images are, and a seam of 2."""
+        assert train(tmp_path, epochs=1, **changes) == 0
+        with Image.open(tmp_path / "sheet") as sheet:
+            pixels = np.asarray(sheet)
+        heading, caption, gap, width, height = 28, 16, 12, 5 * 66, 66
+        step = caption + height + gap
+        assert pixels.shape == (heading + 8 * step + gap, 2 * (width + gap) + gap, 3)
+        first = pixels[gap + heading + caption :, gap:]
+        rows = [
+            first[row * step :, column * (width + gap) :][:64, :width].reshape(64, 5, 66, 3)
+            for row in range(8)
+            for column in range(2)
+        ]
+        return np.stack(rows).transpose(0, 2, 1, 3, 4)[:, :, :, :64]
+
+    train_images = Dataset.open(Path("data/prepared")).split("train").images
+    known = {image.tobytes() for image in train_images.take(np.arange(len(train_images)))}
+    still = tiles(flip="none", quarter_turns=False)
+    assert {one.tobytes() for one in still[:, 0]} <= known
+    assert len({one.tobytes() for one in still[:, 0]}) == 16
+    assert np.abs(still[:, 1:].astype(int) - still[:, :1]).max() <= 1
+    several = tiles(flip="none", quarter_turns=False, scale=0.5)
+    assert (several[:, 0] == still[:, 0]).all()
+    assert len({one.tobytes() for one in several.reshape(-1, 64, 64, 3)}) == 16 * 5
 
 
 def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:

@@ -65,6 +65,13 @@ def base(built: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
         ("label_smoothing", 0.3),
         ("balance", "sampling"),
         ("ema", 0.9),
+        ("rotation", 20.0),
+        ("scale", 0.5),
+        ("color", 0.4),
+        ("degrade", 0.5),
+        ("erase", 0.5),
+        ("auto", "randaugment"),
+        ("auto", "trivialaugment"),
         ("batch_size", 16),
         ("seed", 1),
     ],
@@ -107,30 +114,34 @@ def test_frozen_layers_are_in_the_checkpoint_as_they_were(workspace: Path, tmp_p
     assert not {name for name in same if name.startswith(("body.stages.", "body.head.fc"))}
 
 
+def shown(one: Learner, images: torch.Tensor) -> torch.Tensor:
+    """Return what `one` shows its network of `images` `[n, size, size]` of 0 or 1."""
+    pixels = (images * 255).byte()[..., None].expand(-1, -1, -1, 3)
+    return one.network.denormalise(one.augment(pixels))[..., 0] / 255
+
+
 def corners(**changes: object) -> set[tuple[int, ...]]:
     """Return where the mark in the upper left corner of 64 images comes to lie."""
-    images = torch.zeros(64, 3, 8, 8)
-    images[:, :, 0, 0] = 1
-    return {
-        tuple((image[0] > 0.5).nonzero().flatten().tolist())
-        for image in build(**changes).augment(images)
-    }
+    images = torch.zeros(64, 64, 64)
+    images[:, :8, :8] = 1
+    marks = shown(build(**changes), images)[:, ::63, ::63] > 0.5
+    return {tuple(mark.nonzero().flatten().tolist()) for mark in marks}
 
 
 def test_images_are_mirrored_and_turned_as_they_are_told(workspace: Path) -> None:
     still = {"flip": "none", "quarter_turns": False}
-    everywhere = {(0, 0), (0, 7), (7, 0), (7, 7)}
+    everywhere = {(0, 0), (0, 1), (1, 0), (1, 1)}
     assert corners(**still) == {(0, 0)}
-    assert corners(**still | {"flip": "horizontal"}) == {(0, 0), (0, 7)}
+    assert corners(**still | {"flip": "horizontal"}) == {(0, 0), (0, 1)}
     assert corners(**still | {"flip": "both"}) == everywhere
     assert corners(**still | {"quarter_turns": True}) == everywhere
 
 
 def test_rotation_turns_to_both_sides_and_no_further(workspace: Path) -> None:
-    images = torch.zeros(64, 3, 33, 33)
-    images[:, :, 15:18, 17:] = 1  # a bar from the centre to the right
-    turned = build(flip="none", quarter_turns=False, rotation=20.0).augment(images)[:, 0]
-    axis = torch.arange(33.0) - 16
+    images = torch.zeros(64, 64, 64)
+    images[:, 29:35, 32:] = 1  # a bar from the centre to the right
+    turned = shown(build(flip="none", quarter_turns=False, rotation=20.0), images)
+    axis = torch.arange(64.0) - 31.5
     angles = torch.rad2deg(
         torch.atan2((turned * axis[:, None]).sum((1, 2)), (turned * axis).sum((1, 2)))
     )
@@ -260,7 +271,7 @@ def learner(network: Network, **changes: object) -> Learner:
         schedule=schedule,
         precision=MixedPrecision(CPU, amp=False),
         processes=ProcessGroup(CPU),
-        augment=lambda images: images,
+        augment=network.normalise,
         mix=Mix(mixup=0, cutmix=0, label_smoothing=0, classes=3),
         **changes,
     )

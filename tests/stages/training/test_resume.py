@@ -19,7 +19,18 @@ from tests.kit.clone import ENVIRONMENT, call
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments, run_stage
 
 EPOCHS = 6
-RECIPE = {"epochs": EPOCHS, "ema": 0.9, "mixup": 0.2, "dropout": 0.3, "rotation": 10.0}
+RECIPE = {
+    "epochs": EPOCHS,
+    "ema": 0.9,
+    "mixup": 0.2,
+    "dropout": 0.3,
+    "rotation": 10.0,
+    "scale": 0.5,
+    "color": 0.4,
+    "degrade": 0.5,
+    "erase": 0.5,
+    "auto": "trivialaugment",
+}
 
 
 def start(folder: Path, prepared: Path, states: Path) -> subprocess.Popen[str]:
@@ -61,7 +72,7 @@ def results(folder: Path) -> dict[str, bytes]:
     """Return every file that training promises to repeat."""
     files = [
         file
-        for name in ("data/checkpoint", "plots", "metrics")
+        for name in ("data/checkpoint", "data/reports", "plots", "metrics")
         for file in sorted((folder / name).rglob("*"))
         if file.is_file()
     ]

@@ -1,0 +1,1 @@
+"""What training shows the network: each image turned, cropped, recoloured and worn at random."""

@@ -1,0 +1,78 @@
+"""Random flips, turns and crops: one affine map and one resampling an image."""
+
+import math
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+
+
+class Flip(StrEnum):
+    """Along which axes an image may be mirrored without becoming another thing."""
+
+    NONE = "none"
+    HORIZONTAL = "horizontal"
+    BOTH = "both"
+
+
+def warp(
+    images: Tensor,
+    *,
+    size: int,
+    flip: Flip,
+    quarter_turns: bool,
+    rotation: float,
+    scale: float,
+    ratio: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mirror, turn and crop each of `images`, `float32 [n, 3, side, side]`, at random.
+
+    size: side of what is returned, `float32 [n, 3, size, size]` in channels_last.
+    rotation: the largest turn in degrees, to either side; corners are filled by reflection.
+    scale, ratio: of the crop, see `crop_maps`.
+    Random numbers come from `generator`, on the CPU, so that a seed means the same everywhere.
+    """
+    count = len(images)
+    angles = (2 * torch.rand(count, generator=generator) - 1) * math.radians(rotation)
+    if quarter_turns:
+        angles += torch.randint(4, (count,), generator=generator) * (math.pi / 2)
+    signs = 2.0 * torch.randint(2, (count, 2), generator=generator) - 1
+    horizontal = signs[:, 0] if flip is not Flip.NONE else torch.ones(count)
+    vertical = signs[:, 1] if flip is Flip.BOTH else torch.ones(count)
+    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros(count)
+    rows = [cosine * horizontal, -sine * vertical, zero, sine * horizontal, cosine * vertical, zero]
+    maps = torch.stack(rows, dim=1).view(count, 2, 3)
+    if scale < 1:
+        maps = maps @ crop_maps(count, scale=scale, ratio=ratio, generator=generator)
+    return _resample(images, maps.to(images.device), size)
+
+
+def crop_maps(count: int, *, scale: float, ratio: float, generator: torch.Generator) -> Tensor:
+    """Return maps `float32 [count, 3, 3]` from a square to random rectangles within it.
+
+    scale: the least area of a rectangle, as a share of the square's; areas are uniform up to 1.
+    ratio: its most uneven sides, `ratio` to 1 or 1 to `ratio`, uniform in the logarithm; a side
+    that is longer than the square's is cut. Szegedy et al. 2015, "Going deeper with convolutions".
+    """
+    area, shape, *places = torch.rand(4, count, generator=generator)
+    area = scale + (1 - scale) * area
+    stretch = ratio ** (shape - 0.5)  # the root of the ratio of its sides
+    sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], dim=1).clamp(max=1)
+    centres = (1 - sides) * (2 * torch.stack(places, dim=1) - 1)
+    maps = torch.eye(3).repeat(count, 1, 1)
+    maps[:, 0, 0], maps[:, 1, 1] = sides.unbind(dim=1)
+    maps[:, :2, 2] = centres
+    return maps
+
+
+def _resample(images: Tensor, maps: Tensor, size: int) -> Tensor:
+    """Sample `images` bilinearly; of larger ones several points a pixel, so that none alias."""
+    points = math.ceil(images.shape[-1] / size)
+    shape = [len(images), 3, points * size, points * size]
+    grid = affine_grid(maps, shape, align_corners=False)
+    images = grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    if points > 1:
+        images = avg_pool2d(images, points)
+    return images.contiguous(memory_format=torch.channels_last)
