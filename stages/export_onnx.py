@@ -30,7 +30,7 @@ from stages.answers.calibration import (
 from stages.answers.predictions import predict_outputs, prediction_table
 from stages.answers.scores import accuracy, scores
 from stages.artefact.golden_image import golden_image, golden_probabilities
-from stages.artefact.graph import Graph, set_temperature, to_onnx
+from stages.artefact.graph import Augment, Graph, set_temperature, to_onnx
 from stages.artefact.parity import parity
 from stages.artefact.quantise import Precision, convert
 from stages.artefact.reference_histograms import reference_histograms
@@ -50,6 +50,7 @@ class Temperature(StrEnum):
 def main(
     *,
     precision: Annotated[Precision, Option()],
+    augment: Annotated[Augment, Option()],
     temperature: Annotated[Temperature, Option()],
     target_precision: Annotated[float, Option(min=0, max=1)],
     max_accuracy_drop: Annotated[float, Option(min=0, max=1)],
@@ -65,9 +66,14 @@ def main(
     settings = parameters(locals())
     dataset, trained = Dataset.open(prepared), Checkpoint.open(checkpoint)
     validation = dataset.split("val")
+    if augment is Augment.MIRROR and trained.parameters["flip"] == "none":
+        raise UserError(
+            "export.augment=mirror: this network was trained with train.flip=none, so a mirrored "
+            "image may be another thing to it; set export.augment=none"
+        )
     metadata = _metadata(dataset.card, trained, settings)
     with whole(model) as draft, whole(reference) as rows:
-        graph = Graph(trained.network(checkpoint))
+        graph = Graph(trained.network(checkpoint), augment)
         exported, uncalibrated, proof = _export(
             graph, metadata, dataset, precision, max_accuracy_drop, draft
         )

@@ -14,7 +14,7 @@ from server.atomic import whole
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from stages.cli.command import parameters, run
 from stages.cli.output import write_json
-from stages.sources.descriptor import about
+from stages.sources.descriptor import about, suggestions
 from stages.sources.folders import GroupBy, find
 from stages.splits.exclusion import OnBadImage, OnLeak
 
@@ -27,6 +27,7 @@ def main(
     image_size: Annotated[int, Option(min=16)],
     resize_mode: Annotated[ResizeMode, Option()],
     resize_filter: Annotated[ResizeFilter, Option()],
+    store: Annotated[float, Option(min=1, max=2)],
     validation_fraction: Annotated[float, Option()],
     test_fraction: Annotated[float, Option()],
     near_distance: Annotated[int, Option(min=0, max=16)],
@@ -50,7 +51,8 @@ def main(
     settings = parameters(locals()) | {"source": source.as_posix()}
 
     from server.image.resize import Resizer
-    from stages.data.dataset import Card, Dataset, data_hash
+    from stages.data.dataset import LARGER, Card, Dataset, data_hash
+    from stages.sources.larger import store_larger
     from stages.sources.reading import RENDERINGS, read_all
     from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
@@ -61,6 +63,7 @@ def main(
 
     corrected = read_corrections(corrections)
     files = find(source, group_by=group_by)
+    suggested = suggestions(source)  # refused before anything is read
     images = [file for file in files if not file.reason]
     refuse_unlearnable(images)
     with whole(prepared) as folder:
@@ -81,11 +84,17 @@ def main(
             image_size=image_size,
             resize_mode=resize_mode,
             resize_filter=resize_filter,
-            data_hash=data_hash(samples, resizer),
+            data_hash=data_hash(samples, resizer, store=store),
             parameters=settings,
             about=about(source),
+            store=store,
+            suggestions=suggested,
         )
         dataset = Dataset(folder, card, samples)
+        if store > 1:
+            where = {image.path: image.file for image in images}
+            train = [where[path] for path in dataset.split("train").samples["path"].to_pylist()]
+            store_larger(train, folder / LARGER, card.larger_resizer)
         dataset.save()
         with whole(sheet) as draft:
             contact_sheet(dataset, draft)

@@ -13,7 +13,7 @@ from typing import Annotated
 from typer import Option
 
 from server.atomic import whole
-from stages.augmentation.geometry import Flip
+from stages.augmentation.geometry import Flip, Turns
 from stages.augmentation.policy import Auto
 from stages.cli.command import parameters, run
 from stages.cli.output import write_json
@@ -31,6 +31,7 @@ from stages.training.recipe import Balance, Schedule
 from stages.training.resume import ResumeState, key, states_folder
 from stages.training.seconds import keep_seconds
 from stages.training.seeds import Seeds
+from stages.training.suggestions import resolve, resolved_lines
 
 PACKAGES = ("torch", "timm")
 UNPROVEN = "matched by order and shapes alone, which does not prove that they are its weights"
@@ -63,7 +64,7 @@ def main(
     freeze: Annotated[int, Option(min=0)],
     ema: Annotated[float, Option(min=0, max=0.9999)],
     flip: Annotated[Flip, Option()],
-    quarter_turns: Annotated[bool, Option()],
+    turns: Annotated[Turns, Option()],
     rotation: Annotated[float, Option(min=0, max=180)],
     scale: Annotated[float, Option(min=0.05, max=1)],
     ratio: Annotated[float, Option(min=1, max=4)],
@@ -82,15 +83,18 @@ def main(
     metrics: Annotated[Path, Option(help="Scores to write.")] = Path("metrics/train.json"),
 ) -> None:
     """Fine-tune a timm network on the prepared images."""
-    options = parameters(locals())
+    given = parameters(locals())
     launch()
     processes = ProcessGroup.join(device)
     keep_memory()
     be_deterministic()
     seeds = Seeds(seed, rank=processes.rank)
     dataset = Dataset.open(prepared)
-    train, validation = dataset.split("train"), dataset.split("val")
+    options = resolve(given, dataset.card.suggestions)
+    train, validation = dataset.split_to_learn_from(), dataset.split("val")
     learner = build_learner(options, train, processes, seeds, image_size=dataset.card.image_size)
+    for line in resolved_lines(given, options, dataset.card.suggestions):
+        print(f"train: {line}", flush=True)
     print(f"train: {architecture} on {processes.describe()}, {len(train):,} images", flush=True)
 
     if origin := learner.network.origin:

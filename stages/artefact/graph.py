@@ -3,6 +3,7 @@
 import copy
 import logging
 import warnings
+from enum import StrEnum
 
 import numpy as np
 import onnx
@@ -17,19 +18,39 @@ OUTPUTS = ("probabilities", "embedding")
 TEMPERATURE, DIVISION, SOFTMAX = "temperature", "calibration", "softmax"
 
 
+class Augment(StrEnum):
+    """What the graph looks at besides the image itself."""
+
+    NONE = "none"
+    MIRROR = "mirror"  # the image mirrored left for right; logits and embeddings are averaged
+
+
 class Graph(nn.Module):
     """A copy of a trained network, with what stands before and after it: scaling and softmax."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, augment: Augment = Augment.NONE) -> None:
         super().__init__()
+        self.mirror = augment is Augment.MIRROR
         self.network = copy.deepcopy(network).cpu().eval()
         self.network.body.to(memory_format=torch.contiguous_format)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map `uint8 [n, h, w, 3]` to probabilities `[n, classes]`, embedding `[n, features]`."""
         inputs = self.network.normalise(images).contiguous()  # strides would become nodes
+        if self.mirror:
+            inputs = torch.cat([inputs, inputs.flip(3)])
         logits, embedding = self.network.embed(inputs)
+        if self.mirror:
+            logits, embedding = _mean_of_both(logits), _mean_of_both(embedding)
         return torch.softmax(logits, dim=1), embedding
+
+
+def _mean_of_both(rows: Tensor) -> Tensor:
+    """Return the means `[n, width]` of `rows` `[2 n, width]`, of images and of their mirror images.
+
+    By a sum and a division, which int8 leaves in floating point; it quantises additions and means.
+    """
+    return rows.reshape(2, -1, rows.shape[1]).sum(dim=0) / 2
 
 
 def to_onnx(graph: Graph, *, image_size: int) -> onnx.ModelProto:

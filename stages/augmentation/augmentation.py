@@ -53,10 +53,10 @@ class Augmentation:
             generator=self.generator,
         )
         if self.color or self.degrade:
-            images = self.network.normalise(self._as_a_camera(self.network.denormalise(images)))
+            images = self.network.normalise(self._worse(self.network.denormalise(images)))
         return self._erased(images) if self.erase else images
 
-    def _as_a_camera(self, pixels: Tensor) -> Tensor:
+    def _worse(self, pixels: Tensor) -> Tensor:
         """Change the colours of `pixels`, `float32 [n, size, size, 3]`, then degrade some."""
         if self.color:
             pixels = recolour(pixels, strength=self.color, generator=self.generator)

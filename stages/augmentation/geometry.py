@@ -5,15 +5,24 @@ from enum import StrEnum
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, grid_sample
 
 
 class Flip(StrEnum):
     """Along which axes an image may be mirrored without becoming another thing."""
 
+    AUTO = "auto"  # stands for another one, which the data set suggests
     NONE = "none"
     HORIZONTAL = "horizontal"
     BOTH = "both"
+
+
+class Turns(StrEnum):
+    """By which turns an image does not become another thing."""
+
+    AUTO = "auto"  # likewise
+    NONE = "none"
+    QUARTER = "quarter"
 
 
 def warp(
@@ -70,9 +79,12 @@ def crop_maps(count: int, *, scale: float, ratio: float, generator: torch.Genera
 def _resample(images: Tensor, maps: Tensor, size: int) -> Tensor:
     """Sample `images` bilinearly; of larger ones several points a pixel, so that none alias."""
     points = math.ceil(images.shape[-1] / size)
-    shape = [len(images), 3, points * size, points * size]
-    grid = affine_grid(maps, shape, align_corners=False)
-    images = grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    if points > 1:
-        images = avg_pool2d(images, points)
+    grid = affine_grid(maps, [len(images), 3, size, size], align_corners=False)
+    places = ((torch.arange(points) + 0.5) / points - 0.5) * 2 / size  # within a pixel
+    samples = [
+        grid_sample(images, grid + shift, padding_mode="reflection", align_corners=False)
+        for place in torch.cartesian_prod(places, places).view(-1, 2).to(maps.device)
+        for shift in [(maps[:, :, :2] @ place).view(-1, 1, 1, 2)]
+    ]
+    images = samples[0] if points == 1 else torch.stack(samples).mean(dim=0)
     return images.contiguous(memory_format=torch.channels_last)

@@ -4,11 +4,13 @@ shard-00000.npy ...   the images, uint8 [n, size, size, 3], RGB
 samples.parquet       a row a file of the source, used or not (`SCHEMA`), with the key
                       (image_sha256, path): SHA-256 of the file's bytes. Equal and nearly equal
                       images share their group, and the split that it draws, whatever their status
+larger/shard-...      where `prepare.store` is above 1, those of train once more, in larger squares,
+                      in the order of their rows
 dataset.json          classes in index order, how images were resized, a hash of it all
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -23,12 +25,13 @@ from server.image.features import FEATURES
 from server.image.resize import Resizer
 from server.image.resize_mode import ResizeFilter, ResizeMode
 from stages.cli.output import read_json, write_json
-from stages.data.shards import Images
+from stages.data.shards import Images, Shards
 
 SPLITS = ("train", "val", "test")
 USED = "used"
 TABLE = "samples.parquet"
 CARD = "dataset.json"
+LARGER = "larger"
 
 VERSION = "2"  # of the samples table
 TEXTS = (
@@ -53,6 +56,8 @@ class Card:
     data_hash: names what is learned from, see `data_hash`.
     parameters: of prepare.
     about: what the source says of itself.
+    store: how many times larger than `image_size` the squares are that train is cropped from.
+    suggestions: what the source suggests for parameters of train that are `auto`, by their names.
     """
 
     classes: list[str]
@@ -62,6 +67,18 @@ class Card:
     data_hash: str
     parameters: dict[str, Any]
     about: dict[str, str]
+    store: float = 1.0
+    suggestions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def resizer(self) -> Resizer:
+        """What made the squares that the network sees."""
+        return Resizer(size=self.image_size, mode=self.resize_mode, filter=self.resize_filter)
+
+    @property
+    def larger_resizer(self) -> Resizer:
+        """What made those that train is cropped from."""
+        return replace(self.resizer, size=round(self.image_size * self.store))
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,20 @@ class Dataset:
         rows = used_samples(self.samples)
         return Split(self.folder, self.card.classes, rows.filter(pc.equal(rows["split"], name)))
 
+    def split_to_learn_from(self) -> Split:
+        """Return train with its images in larger squares, where there are some."""
+        split = self.split("train")
+        if self.card.store == 1:
+            return split
+        shards = Shards(self.folder / LARGER, len(split), self.card.larger_resizer.size)
+        samples = split.samples
+        places = shards.places(np.arange(len(split)))
+        for name, values in zip(("shard", "index"), places, strict=True):
+            place = SCHEMA.get_field_index(name)
+            column = SCHEMA.field(place)
+            samples = samples.set_column(place, column, pa.array(values, column.type))
+        return Split(shards.folder, split.classes, samples)
+
 
 def read_samples(path: Path) -> pa.Table:
     """Read a samples table, of this version or of the first.
@@ -136,9 +167,10 @@ def used_samples(samples: pa.Table) -> pa.Table:
     return samples.filter(pc.equal(samples["status"], USED))
 
 
-def data_hash(samples: pa.Table, resizer: Resizer) -> str:
-    """Name the data by what is learned from: images, classes, splits and the size; not paths."""
+def data_hash(samples: pa.Table, resizer: Resizer, *, store: float = 1.0) -> str:
+    """Name the data by what is learned from: images, classes, splits and sizes; not paths."""
     columns = used_samples(samples).select(["image_sha256", "split", "class"]).to_pydict()
     lines = sorted(map(" ".join, zip(*columns.values(), strict=True)))
     resized = f"{resizer.size} {resizer.mode} {resizer.filter}"
+    resized += f" {store}" if store > 1 else ""
     return hashlib.sha256("\n".join([resized, *lines]).encode()).hexdigest()

@@ -9,6 +9,7 @@ from stages.sources.source_file import SourceFile
 
 KEYS = {"package", "version", "module", "labels", "columns", "classes"}
 ABOUT = ("title", "licence", "cite")
+SUGGEST = "suggest"
 LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 
 
@@ -20,7 +21,7 @@ def packaged(descriptor: Path) -> list[SourceFile]:
         card = yaml.safe_load(descriptor.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         card = None
-    if not isinstance(card, dict) or set(card) - set(ABOUT) != KEYS:
+    if not isinstance(card, dict) or set(card) - {*ABOUT, SUGGEST} != KEYS:
         raise UserError(
             f"{descriptor}: no descriptor of a packaged data set; it has the keys "
             f"{', '.join(sorted(KEYS))}, as data/solar-cells.yaml has"
@@ -46,6 +47,24 @@ def packaged(descriptor: Path) -> list[SourceFile]:
         file = str(labels.parent / path)
         files.append(SourceFile(file=file, path=path, label=label, slice=row.get("slice", "")))
     return files
+
+
+def suggestions(source: Path) -> dict[str, str]:
+    """Return what a descriptor suggests for parameters of `train` that are `auto`, by their names.
+
+    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words.
+    """
+    if not source.is_file():
+        return {}
+    suggested = yaml.safe_load(source.read_text(encoding="utf-8")).get(SUGGEST, {})
+    if not isinstance(suggested, dict) or not all(
+        isinstance(word, str) for pair in suggested.items() for word in pair
+    ):
+        raise UserError(
+            f"{source}: {SUGGEST} must name parameters of train, each with a word, such as "
+            "flip: horizontal"
+        )
+    return suggested
 
 
 def about(source: Path) -> dict[str, str]:

@@ -1,13 +1,8 @@
 """Reading of sources on all cores: pixels into shards, the rest into the samples table."""
 
 import hashlib
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -20,12 +15,12 @@ from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
+from stages.sources.processes import in_processes
 from stages.sources.remarks import print_remarks
 from stages.sources.rendering import SIDE, perceptual_hash, rendering
 from stages.sources.source_file import SourceFile
 
 CHUNK = 16
-AHEAD = 4  # chunks a process, so that memory does not grow with the number of images
 UNREADABLE = "unreadable"
 RENDERINGS = "renderings"  # folder beside the shards; who reads a source for good removes it
 
@@ -48,24 +43,13 @@ def read_all(
     small.folder.mkdir()
     for each in (shards, small):
         each.allocate()
-    cores = len(os.sched_getaffinity(0))
-    # spawn, not fork: nothing of this process's threads and buffers is copied
-    with ProcessPoolExecutor(
-        cores, mp_context=get_context("spawn"), initializer=_end_with_parent
-    ) as pool:
-
-        def chunks() -> Iterator[pa.Table]:
-            waiting: deque[Future[pa.Table]] = deque()
-            for start in range(0, len(files), CHUNK):
-                names = [file.file for file in files[start : start + CHUNK]]
-                waiting.append(pool.submit(_read_chunk, names, start, shards, small, resizer))
-                if len(waiting) >= AHEAD * cores:
-                    yield waiting.popleft().result()
-            for future in waiting:
-                yield future.result()
-
-        shown = track(chunks(), what=stage, total=len(files), unit="images", size=len)
-        facts = pa.concat_tables([FACTS.empty_table(), *shown])
+    calls = (
+        ([file.file for file in files[start : start + CHUNK]], start, shards, small, resizer)
+        for start in range(0, len(files), CHUNK)
+    )
+    chunks = in_processes(_read_chunk, calls)
+    shown = track(chunks, what=stage, total=len(files), unit="images", size=len)
+    facts = pa.concat_tables([FACTS.empty_table(), *shown])
     print_remarks(files, facts[REMARKS.name], stage=stage)
     shard, index = shards.places(np.arange(len(files)))
     columns = {name: facts[name] for name in (*OF_FILE, *OF_PIXELS)}
@@ -73,18 +57,6 @@ def read_all(
     for name in ("path", "label", "slice", "group", "split"):
         columns["class" if name == "label" else name] = [getattr(file, name) for file in files]
     return pa.table(columns, schema=SCHEMA)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is killed; it would wait for work for ever."""
-
-    def watch() -> None:
-        parent = parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def renderings(folder: Path, positions: Sequence[int]) -> Images:

@@ -8,7 +8,7 @@ from typing import Any
 from timm.utils import ModelEmaV3
 
 from stages.augmentation.augmentation import Augmentation
-from stages.augmentation.geometry import Flip
+from stages.augmentation.geometry import Flip, Turns
 from stages.augmentation.policy import Auto
 from stages.data.dataset import Split
 from stages.network.matching import WeightsMatch
@@ -31,8 +31,9 @@ def build_learner(
 ) -> Learner:
     """Return a learner that has taken no step yet, or raise `UserError`.
 
-    options: the parameters of `train` by name, as in params.yaml. train: what it will learn from;
-    its size decides the steps of an epoch, its labels the weights of the classes.
+    options: the parameters of `train` by name, as `resolve` returns them.
+    train: what it will learn from; its size decides the steps of an epoch, its labels the weights
+    of the classes.
     image_size: side of the images that the network sees, in pixels.
     """
     o = SimpleNamespace(**options)
@@ -68,7 +69,7 @@ def build_learner(
             network=network,
             size=image_size,
             flip=Flip(o.flip),
-            quarter_turns=o.quarter_turns,
+            quarter_turns=Turns(o.turns) is Turns.QUARTER,
             rotation=o.rotation,
             scale=o.scale,
             ratio=o.ratio,

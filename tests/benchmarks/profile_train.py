@@ -22,6 +22,7 @@ from stages.training.distributed import ProcessGroup
 from stages.training.epoch import batches
 from stages.training.learner import Batch, Learner
 from stages.training.seeds import Seeds
+from stages.training.suggestions import resolve
 
 TRACE = Path("data/timings/train/trace.json")
 WARM, STEPS = 2, 8
@@ -79,7 +80,8 @@ def main() -> None:
     keep_memory()
     be_deterministic()
     dataset = Dataset.open(Path("data/prepared"))
-    train, side = dataset.split("train"), dataset.card.image_size
+    train, side = dataset.split_to_learn_from(), dataset.card.image_size
+    options = resolve(options, dataset.card.suggestions)
     learner = build_learner(options, train, processes, Seeds(options["seed"]), image_size=side)
     profile(learner, train, options["batch_size"])
 

@@ -52,8 +52,7 @@ NOT_RUN = {
     "make repro": PIPELINE,
     "make test": "runs this very test",
     "make test-slow": "takes minutes, and runs the tests that are marked as slow",
-    "dvc exp run -S prepare.source=data/cars -S train.flip=horizontal "
-    "-S train.quarter_turns=false": PIPELINE,
+    "dvc exp run -S prepare.source=data/cars": PIPELINE,
     "dvc pull": BUCKET,
     "make report HEAD=workspace": REPORT,
     "make pictures": "needs the results of the default data: tests/project/test_documents.py",

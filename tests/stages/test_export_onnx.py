@@ -188,6 +188,39 @@ def test_smaller_numbers_make_a_smaller_file_that_answers_alike(
     assert (again / "model.onnx").read_bytes() == (tmp_path / "model.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_mirrored_image_gets_the_answer_of_the_image_where_both_are_averaged(
+    workspace: Path, tmp_path: Path, precision: str
+) -> None:
+    options = {"precision": precision, "max_accuracy_drop": 1.0}
+    assert export(tmp_path, augment="mirror", **options) == 0
+    both, plain = Classifier(tmp_path / "model.onnx"), Classifier(MODEL)
+    images = Dataset.open(Path("data/prepared")).split("val").images.take(np.arange(9))
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    for ours, theirs in zip(both(images), both(mirrored), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+    assert both.probabilities(images[:1]) == pytest.approx(both.probabilities(images)[:1], abs=1e-4)
+    _, embeddings = both(images)
+    halves = (plain(images)[1] + plain(mirrored)[1]) / 2
+    assert embeddings == pytest.approx(halves, abs=1e-4 if precision == "fp32" else 0.5)
+    assert np.abs(plain(images)[1] - plain(mirrored)[1]).max() > 1e-2
+    assert both.metadata.parameters["export"]["augment"] == "mirror"
+
+
+def test_nothing_is_mirrored_that_was_not_mirrored_in_training(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = Path(shutil.copytree(CHECKPOINT, tmp_path / "checkpoint"))
+    card = json.loads((checkpoint / "checkpoint.json").read_text())
+    card["parameters"]["flip"] = "none"
+    (checkpoint / "checkpoint.json").write_text(json.dumps(card))
+    assert export(tmp_path, augment="mirror", checkpoint=checkpoint) == 2
+    assert "export.augment=mirror: this network was trained with train.flip=none" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_probabilities_are_calibrated_on_validation(
     workspace: Path, tmp_path: Path, classifier: Classifier
 ) -> None:

@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageEnhance
 
+from server.image.decode import decode
+from server.image.resize import Resizer
+from server.image.resize_mode import ResizeFilter, ResizeMode
 from stages.data.dataset import SCHEMA, Dataset
 from tests.kit import structures
 from tests.kit.drawing import draw
@@ -42,6 +45,28 @@ def test_every_file_has_a_row_and_every_used_image_is_stored(workspace: Path) ->
     found = counts()
     assert found["found"] == found["used"] == 72
     assert list(found["val"].values()) == np.bincount(validation.labels).tolist()
+
+
+def test_train_can_be_stored_in_larger_squares_which_change_no_other(
+    source: Path, tmp_path: Path
+) -> None:
+    assert prepare(source, prepared=tmp_path / "usual") == 0
+    assert prepare(source, prepared=tmp_path / "larger", store=1.5) == 0
+    one, other = (Dataset.open(tmp_path / name) for name in ("usual", "larger"))
+    assert one.samples.equals(other.samples)
+    shard = "shard-00000.npy"
+    assert (one.folder / shard).read_bytes() == (other.folder / shard).read_bytes()
+    learned = other.split_to_learn_from()
+    everything = np.arange(len(learned))
+    assert learned.labels.tolist() == other.split("train").labels.tolist()
+    resizer = Resizer(size=96, mode=ResizeMode.SQUASH, filter=ResizeFilter.BILINEAR)
+    for path, pixels in zip(
+        learned.samples["path"].to_pylist(), learned.images.take(everything), strict=True
+    ):
+        picture = decode((source / path).read_bytes(), target=96).picture
+        assert np.array_equal(pixels, resizer(picture)), path
+    usual = one.split_to_learn_from().images.take(everything)
+    assert np.array_equal(usual, one.split("train").images.take(everything))
 
 
 def test_the_same_images_under_other_names_give_the_same_arrays(

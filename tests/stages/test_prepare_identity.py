@@ -58,6 +58,7 @@ def usual(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[s
         {"image_size": 224},
         {"image_size": 40, "resize_mode": "crop", "resize_filter": "lanczos"},
         {"image_size": 160, "resize_mode": "pad", "resize_filter": "bicubic"},
+        {"image_size": 160, "store": 1.5},
     ],
     ids=str,
 )
@@ -71,10 +72,11 @@ def test_how_images_are_resized_moves_none(
 
 def test_a_model_of_other_sizes_is_a_model_of_other_data(source: Path) -> None:
     hashes = set()
-    for changes in ({}, {"image_size": 40}, {"resize_mode": "pad"}, {"resize_filter": "lanczos"}):
+    one = ({"image_size": 40}, {"resize_mode": "pad"}, {"resize_filter": "lanczos"}, {"store": 2.0})
+    for changes in ({}, *one):
         table(source, "one", **changes)
         hashes.add(Dataset.open(Path("one/prepared")).card.data_hash)
-    assert len(hashes) == 4
+    assert len(hashes) == 5
 
 
 def test_an_image_is_its_bytes_and_copies_share_group_and_split(

@@ -1,4 +1,5 @@
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,36 @@ def test_the_sheet_shows_sixteen_images_and_four_draws_of_each(
 
     train_images = Dataset.open(Path("data/prepared")).split("train").images
     known = {image.tobytes() for image in train_images.take(np.arange(len(train_images)))}
-    still = tiles(flip="none", quarter_turns=False)
+    still = tiles(flip="none", turns="none")
     assert {one.tobytes() for one in still[:, 0]} <= known
     assert len({one.tobytes() for one in still[:, 0]}) == 16
     assert np.abs(still[:, 1:].astype(int) - still[:, :1]).max() <= 1
-    several = tiles(flip="none", quarter_turns=False, scale=0.5)
+    several = tiles(flip="none", turns="none", scale=0.5)
     assert (several[:, 0] == still[:, 0]).all()
     assert len({one.tobytes() for one in several.reshape(-1, 64, 64, 3)}) == 16 * 5
+
+
+def test_auto_is_what_the_data_set_suggests_or_suits_photographs_and_both_are_said(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def taken(folder: Path, **changes: object) -> dict[str, Any]:
+        assert train(folder, epochs=1, **changes) == 0
+        return Checkpoint.open(folder / "checkpoint").parameters
+
+    own = taken(tmp_path / "own", flip="auto", turns="auto")
+    assert (own["flip"], own["turns"]) == ("horizontal", "none")
+    said = capsys.readouterr().out
+    assert "train: flip=horizontal, for auto: suits photographs\n" in said
+    cells = Path(shutil.copytree("data/prepared", tmp_path / "cells"))
+    card = json.loads((cells / "dataset.json").read_text())
+    assert card["suggestions"] == {}
+    card["suggestions"] = {"flip": "both", "turns": "quarter"}
+    (cells / "dataset.json").write_text(json.dumps(card))
+    suggested = taken(tmp_path / "suggested", prepared=cells, flip="auto", turns="none")
+    assert (suggested["flip"], suggested["turns"]) == ("both", "none")
+    said = capsys.readouterr().out
+    assert "train: flip=both, for auto: the data set suggests it\n" in said
+    assert "turns=" not in said
 
 
 def test_the_checkpoint_says_what_it_is(workspace: Path) -> None:
@@ -175,6 +199,28 @@ def test_one_image_more_than_whole_batches_is_learned_from(
     images = len(Dataset.open(prepared).split("train"))
     for batch in (images - 1, (images - 1) // 2):  # the last maps of 32 px are single pixels
         assert train(tmp_path, prepared=prepared, epochs=1, batch_size=batch) == 0
+
+
+def test_what_is_stored_larger_is_learned_from_at_the_size_of_the_network(
+    workspace: Path, photographs: Path, tmp_path: Path
+) -> None:
+    prepared = tmp_path / "prepared"
+    places = {"prepared": prepared, "metrics": tmp_path / "prepare.json"}
+    places |= {name: tmp_path / name for name in ("sheet", "conflicts", "plots")}
+    assert run_stage("prepare", source=photographs, store=1.5, **places) == 0
+    assert train(tmp_path / "larger", prepared=prepared, epochs=1, scale=0.5) == 0
+    assert train(tmp_path / "usual", epochs=1, scale=0.5) == 0
+    larger, usual = (
+        Checkpoint.open(tmp_path / name / "checkpoint") for name in ("larger", "usual")
+    )
+    assert larger.image_size == usual.image_size == 64
+    assert larger.data_hash != usual.data_hash
+    losses = [
+        json.loads((tmp_path / name / "train.json").read_text())["train"]["loss"]
+        for name in ("larger", "usual")
+    ]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)
 
 
 def test_weights_without_proof_are_warned_of_in_terminal_and_card(

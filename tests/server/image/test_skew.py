@@ -14,9 +14,9 @@ from tests.kit.stage import run_stage
 
 
 @pytest.mark.parametrize("mode", ["crop", "pad", "squash"])
-@pytest.mark.parametrize("resampling", ["bilinear", "lanczos"])
+@pytest.mark.parametrize(("resampling", "store"), [("bilinear", 1.0), ("lanczos", 1.5)])
 def test_a_posted_file_reaches_the_session_as_the_pixels_that_prepare_stored(
-    photographs: Path, tmp_path: Path, mode: str, resampling: str
+    photographs: Path, tmp_path: Path, mode: str, resampling: str, store: float
 ) -> None:
     prepared = tmp_path / "prepared"
     assert (
@@ -26,6 +26,7 @@ def test_a_posted_file_reaches_the_session_as_the_pixels_that_prepare_stored(
             image_size=SIZE,
             resize_mode=mode,
             resize_filter=resampling,
+            store=store,
             prepared=prepared,
             metrics=tmp_path / "prepare.json",
         )

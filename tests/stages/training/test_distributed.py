@@ -36,7 +36,7 @@ EQUAL = {
     "accumulate": 2,
     "dropout": 0.0,
     "flip": "none",
-    "quarter_turns": False,
+    "turns": "none",
 }
 
 

@@ -28,6 +28,7 @@ from stages.training.recipe import (
     make_schedule,
 )
 from stages.training.seeds import Seeds
+from stages.training.suggestions import resolve
 from tests.kit.stage import PARAMS, TINY, run_stage
 
 CPU = torch.device("cpu")
@@ -86,7 +87,7 @@ def build(**changes: object) -> Learner:
     """Return the learner that `train` makes of options, on the prepared images."""
     options = {**PARAMS["train"], **TINY["train"], **BASE, **changes}
     train = Dataset.open(Path("data/prepared")).split("train")
-    return build_learner(options, train, ProcessGroup(CPU), Seeds(0), image_size=64)
+    return build_learner(resolve(options, {}), train, ProcessGroup(CPU), Seeds(0), image_size=64)
 
 
 def test_dropout_drops_its_share_of_the_features(workspace: Path) -> None:
@@ -129,18 +130,18 @@ def corners(**changes: object) -> set[tuple[int, ...]]:
 
 
 def test_images_are_mirrored_and_turned_as_they_are_told(workspace: Path) -> None:
-    still = {"flip": "none", "quarter_turns": False}
+    still = {"flip": "none", "turns": "none"}
     everywhere = {(0, 0), (0, 1), (1, 0), (1, 1)}
     assert corners(**still) == {(0, 0)}
     assert corners(**still | {"flip": "horizontal"}) == {(0, 0), (0, 1)}
     assert corners(**still | {"flip": "both"}) == everywhere
-    assert corners(**still | {"quarter_turns": True}) == everywhere
+    assert corners(**still | {"turns": "quarter"}) == everywhere
 
 
 def test_rotation_turns_to_both_sides_and_no_further(workspace: Path) -> None:
     images = torch.zeros(64, 64, 64)
     images[:, 29:35, 32:] = 1  # a bar from the centre to the right
-    turned = shown(build(flip="none", quarter_turns=False, rotation=20.0), images)
+    turned = shown(build(flip="none", turns="none", rotation=20.0), images)
     axis = torch.arange(64.0) - 31.5
     angles = torch.rad2deg(
         torch.atan2((turned * axis[:, None]).sum((1, 2)), (turned * axis).sum((1, 2)))
