@@ -58,7 +58,7 @@ def augmentation(network: Network, rng: Seeds, **more: Any) -> Augmentation:
 
 
 def costs() -> dict[str, float]:
-    """Return milliseconds an image that each option adds, alone; the median of rounds in turns."""
+    """Return milliseconds of CPU time an image; the median of rounds in turns."""
     rng = Seeds(0)
     network = create("test_resnet", classes=2, weights="none")
     train = Dataset.open(Path("data/prepared")).split("train")
@@ -75,10 +75,10 @@ def costs() -> dict[str, float]:
     found = defaultdict(list)
     for turn in range(TURNS + 1):
         for way, (images, augment) in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             augment(images)
             if turn:
-                found[way].append((time.perf_counter() - start) / BATCH * 1000)
+                found[way].append((time.process_time() - start) / BATCH * 1000)
     return {way: statistics.median(times) for way, times in found.items()}
 
 
@@ -174,7 +174,7 @@ def main() -> None:
     found = costs()
     plain, default = list(found.values())[:2]
     table = Table(title=f"augmentation of {SIZE} px, of 22 ms of a core that an image has")
-    for column in ("", "ms an image", "more than the default"):
+    for column in ("", "ms of CPU an image", "more than the default"):
         table.add_column(column, justify="right")
     for way, cost in found.items():
         table.add_row(way, f"{cost:.2f}", f"{cost - default:+.2f}" if cost is not plain else "")
