@@ -18,6 +18,8 @@ from stages.cli.command import run
 from stages.network.matching import WeightsMatch
 from stages.training.device import Device
 
+LOG = Path("data/current")
+
 
 def main(
     *,
@@ -34,11 +36,16 @@ def main(
     unlabelled: Annotated[
         Path | None, Option(help="Folder of images without labels, to say which to label next.")
     ] = None,
+    feedback: Annotated[
+        Path, Option(help="Snapshot of the server's log, where visitors said what images show.")
+    ] = LOG,
     count: Annotated[int, Option(min=1, help="How many of them.")] = 100,
     table: Annotated[Path, Option(help="Findings to write.")] = Path("metrics/review.csv"),
     page: Annotated[Path, Option(help="Page to write.")] = Path("data/reports/review.html"),
 ) -> None:
     """Find labels that are probably wrong, and images to label next."""
+    from server.drift.log_files import log_files
+    from stages.comparison.feedback import what_images_show
     from stages.data.dataset import Dataset, Split
     from stages.labels.conflicts import labelled_samples
     from stages.labels.findings import Kind
@@ -56,6 +63,8 @@ def main(
             "train.weights=none: what random weights see says nothing of labels; give "
             "--architecture tf_efficientnet_lite0 --weights packaged"
         )
+    if feedback != LOG and not feedback.exists():
+        raise UserError(f"--feedback={feedback}: not there; `make snapshot-log` makes {LOG}")
     keep_memory()
     dataset = Dataset.open(prepared)
     made = read_corrections(corrections)
@@ -75,7 +84,8 @@ def main(
         splits = [labelled]
         if unlabelled:
             splits.append(stack.enter_context(unlabelled_images(unlabelled, dataset)))
-        collection = review(splits, card, network, choose(device), count=count)
+        shown = what_images_show(log_files(feedback))
+        collection = review(splits, card, network, choose(device), count=count, shown=shown)
         write_findings(collection, table)
         write_page(collection, made, card.about, page)
     counts = Counter(one.kind for one in collection.findings)

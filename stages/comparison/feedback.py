@@ -83,6 +83,20 @@ def read_feedback(
     return Feedback(pairs=list(pairs.values()), left_out=+left_out)
 
 
+def what_images_show(files: Iterable[Path]) -> dict[str, str]:
+    """Return what visitors said that images show, by the image's SHA-256; the last word counts."""
+    files = list(files)
+    given, _ = _given(files)
+    unverified = {key for key, row in given.items() if not row.get("verified")}
+    answers = _answers(files, unverified) if unverified else {}
+    shown = {
+        answer[IMAGE]: row[ACTUAL]
+        for key, row in given.items()
+        if (answer := answers.get(key) if key in unverified else row) and IMAGE in answer
+    }
+    return {image: name for image, name in shown.items() if isinstance(image, str)}
+
+
 def _given(files: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
     """Return the first row of feedback on each answer by its id, and how many others there were."""
     given: dict[str, dict[str, Any]] = {}

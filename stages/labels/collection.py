@@ -1,6 +1,6 @@
 """The images of a review: labelled ones and, after them, unlabelled ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,13 +23,15 @@ class Collection:
 
     splits: the labelled images, then the unlabelled ones, if any.
     embeddings: `float32 [n, features]`; probabilities: by probes that did not learn from the image,
-    `float64 [n, classes]`; findings: why to look at which.
+    `float64 [n, classes]`; findings: why to look at which; said: the class that visitors name,
+    where that is another than given.
     """
 
     splits: Sequence[Split]
     embeddings: Floats
     probabilities: Numbers
     findings: Sequence[Finding]
+    said: Mapping[int, int]
 
     @property
     def classes(self) -> list[str]:
@@ -60,14 +62,17 @@ class Collection:
 
     @cached_property
     def suggested(self) -> Integers:
-        """The likeliest class of each image; another one than given where that is said to be wrong.
+        """The class that visitors name, else the likeliest of each image, `int64 [n]`.
 
-        `int64 [n]`
+        Another one than given where that is said to be wrong.
         """
         likely = self.probabilities.copy()
         wrong = [one.position for one in self.findings if one.kind in SURE]
         likely[wrong, self.splits[0].labels[wrong]] = -1
-        return np.asarray(likely.argmax(axis=1), dtype=np.int64)
+        suggested = np.asarray(likely.argmax(axis=1), dtype=np.int64)
+        for position, name in self.said.items():
+            suggested[position] = name
+        return suggested
 
     def neighbours(self, positions: Integers) -> list[list[int]]:
         """Return the labelled images that are nearest to each, itself left out."""

@@ -1,6 +1,6 @@
 """Findings: images that somebody should look at, ranked within each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ class Kind(StrEnum):
 
     LABEL_ERROR = "label error"  # confident learning says so
     CONFLICT = "near duplicate"  # of an image under another label
+    VISITOR = "visitor"  # of the server, who said that it shows another class
     NEVER_RIGHT = "never right"  # every probe that did not learn from it says otherwise
     OUTLIER = "outlier"  # far from all others of its class
     LABEL_NEXT = "label next"  # has no label; one would teach most
@@ -32,8 +33,9 @@ class Finding:
     """A reason to look at the image at `position`; rank 1 is the first of its kind.
 
     score: of label errors and images that are never right, the probability of the given label; of
-    near duplicates, the correlation of both; of outliers, the distance to others of the class in
-    that of its fence; of images to label next, the margin between the two likeliest classes.
+    what visitors said, that of their class; of near duplicates, the correlation of both; of
+    outliers, the distance to others of the class in that of its fence; of images to label next, the
+    margin between the two likeliest classes.
     other: the position of the image that it conflicts with.
     """
 
@@ -66,6 +68,18 @@ def never_right(labels: Integers, repeats: Numbers) -> Iterator[Finding]:
     yield from _ranked(
         Kind.NEVER_RIGHT, np.flatnonzero(wrong), label_quality(labels, repeats.mean(axis=0))
     )
+
+
+def contradicted(said: Mapping[int, int], probabilities: Numbers) -> Iterator[Finding]:
+    """Yield the images of which visitors said another class, the likeliest first.
+
+    said: that class, by position
+    """
+    scores = np.zeros(len(probabilities))
+    positions = np.array(sorted(said), dtype=np.int64)
+    names = np.array([said[one] for one in positions.tolist()], dtype=np.int64)
+    scores[positions] = probabilities[positions, names]
+    yield from _ranked(Kind.VISITOR, positions, scores, descending=True)
 
 
 def outliers(embeddings: Floats, labels: Integers) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """A review: probes answer for images that they did not learn from, and findings follow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
@@ -10,19 +10,27 @@ from stages.data.dataset import USED, Card, Split
 from stages.labels.collection import Collection
 from stages.labels.conflicts import conflicts
 from stages.labels.embeddings import embeddings
-from stages.labels.findings import label_errors, never_right, outliers
+from stages.labels.findings import contradicted, label_errors, never_right, outliers
 from stages.labels.probe import fit, group_numbers, out_of_fold, predict
 from stages.labels.unlabelled import label_next
 from stages.network.network import Network
 
+COLUMNS = ("image_sha256", "class")
+
 
 def review(
-    splits: Sequence[Split], card: Card, network: Network, device: torch.device, *, count: int
+    splits: Sequence[Split],
+    card: Card,
+    network: Network,
+    device: torch.device,
+    *,
+    count: int,
+    shown: Mapping[str, str],
 ) -> Collection:
     """Return the images with their probabilities and findings.
 
     splits: that of `labelled_samples`, and one without labels, of which `count` images are found,
-    or the first alone.
+    or the first alone. shown: what visitors said that images show, by SHA-256.
     """
     labelled = splits[0]
     used = int(pc.sum(pc.equal(labelled.samples["status"], USED)).as_py())
@@ -48,4 +56,25 @@ def review(
         found += label_next(
             features[1], probabilities[first:], features[0], count=count, first=first
         )
-    return Collection(splits=splits, embeddings=every, probabilities=probabilities, findings=found)
+    said = _contradictions(splits, card.classes, shown)
+    found += contradicted(said, probabilities)
+    return Collection(
+        splits=splits, embeddings=every, probabilities=probabilities, findings=found, said=said
+    )
+
+
+def _contradictions(
+    splits: Sequence[Split], classes: list[str], shown: Mapping[str, str]
+) -> dict[int, int]:
+    """Return the class that visitors name, by position, where it is another than given."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    rows = [
+        row
+        for split in splits
+        for row in zip(*(split.samples[name].to_pylist() for name in COLUMNS), strict=True)
+    ]
+    return {
+        position: numbers[name]
+        for position, (image, given) in enumerate(rows)
+        if (name := shown.get(image, given)) != given and name in numbers
+    }

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,26 @@ def test_embeddings_are_computed_once_and_tables_are_equal_bytes(there: Path) ->
     assert [path.read_bytes() for path in outputs] == before
 
 
+def test_what_visitors_said_is_suggested_where_it_is_another_class(there: Path) -> None:
+    samples = pq.read_table("data/prepared/samples.parquet").to_pylist()
+    first, second, unknown = [one for one in samples if one["class"] == "disc"][:3]
+    said = {first["image_sha256"]: "stripes", second["image_sha256"]: "disc", "0": "frame"}
+    rows = [
+        {"prediction_id": str(number), "actual": name, "verified": True, "image_sha256": image}
+        for number, (image, name) in enumerate([*said.items(), (unknown["image_sha256"], "car")])
+    ]
+    Path("log").mkdir()
+    Path("log/feedback.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    outputs = {"table": Path("other.csv"), "page": Path("other.html")}
+    assert review(feedback="log", **outputs) == 0
+    found = csv.DictReader(outputs["table"].read_text().splitlines())
+    [row] = [row for row in found if row["kind"] == "visitor"]
+    assert (row["path"], row["class"], row["suggested"]) == (first["path"], "disc", "stripes")
+    assert '"visitor"' in outputs["page"].read_text()
+    for path in outputs.values():
+        path.unlink()
+
+
 def test_a_correction_is_not_suggested_again(reviewed: Path, tmp_path: Path) -> None:
     rows = csv.DictReader((reviewed / "metrics/review.csv").read_text().splitlines())
     wrong = next(row for row in rows if row["path"] == WRONG[0])
@@ -101,6 +122,7 @@ def test_a_correction_is_not_suggested_again(reviewed: Path, tmp_path: Path) -> 
         ({"prepared": "nowhere"}, "nowhere/dataset.json: not there; run `dvc repro prepare`"),
         ({"unlabelled": "nowhere"}, "--unlabelled=nowhere: no folder; give one with images"),
         ({"unlabelled": "shapes/disc"}, "--unlabelled=shapes/disc: no readable image that has no"),
+        ({"feedback": "nowhere"}, "--feedback=nowhere: not there; `make snapshot-log` makes data/"),
         ({"corrections": "made.csv"}, "made.csv: row 1: disc/x.png is not corrected yet; run `dvc"),
     ],
 )

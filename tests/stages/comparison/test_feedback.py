@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from stages.comparison.feedback import Feedback, read_feedback
+from stages.comparison.feedback import Feedback, read_feedback, what_images_show
 
 CLASSES = ["cat", "dog"]
 
@@ -40,6 +40,12 @@ def test_rows_that_are_not_verified_are_joined_with_their_predictions() -> None:
     assert found
     assert sorted(found.pairs) == [("cat", "cat"), ("dog", "cat")]
     assert not found.left_out
+
+
+def test_of_an_image_the_last_word_of_visitors_counts_whatever_the_model() -> None:
+    again = {**verified(4, "dog", model="another"), "image_sha256": "image 2"}
+    read(unverified(1, "dog"), prediction(1), verified(2, "cat"), again, unverified(3, "cat"))
+    assert what_images_show([Path("log.jsonl")]) == {"image 1": "dog", "image 2": "dog"}
 
 
 def test_rows_that_are_verified_need_no_prediction() -> None:

@@ -79,6 +79,7 @@ def write(folder: Path, count: int, *, corrections: tuple[Correction, ...] = ())
         embeddings=rng.normal(size=(everyone, 8)).astype(np.float32),
         probabilities=probabilities,
         findings=findings,
+        said={},
     )
     page = folder / "review.html"
     write_page(collection, corrections, {"licence": "CC0", "package": "x"}, page)
