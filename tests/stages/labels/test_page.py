@@ -69,6 +69,7 @@ def write(folder: Path, count: int, *, corrections: tuple[Correction, ...] = ())
         Finding(kind=Kind.OUTLIER, rank=1 + rank, position=place, score=2.0)
         for rank, place in enumerate((5, 3, 4))
     ]
+    findings += [Finding(kind=Kind.VISITOR, rank=1, position=4, score=0.05)]
     findings += [Finding(kind=Kind.CONFLICT, rank=1, position=1, score=0.99, other=2)]
     findings += [
         Finding(kind=Kind.LABEL_NEXT, rank=1 + new, position=count + new, score=0.1)
@@ -79,7 +80,7 @@ def write(folder: Path, count: int, *, corrections: tuple[Correction, ...] = ())
         embeddings=rng.normal(size=(everyone, 8)).astype(np.float32),
         probabilities=probabilities,
         findings=findings,
-        said={},
+        said={4: 0},
     )
     page = folder / "review.html"
     write_page(collection, corrections, {"licence": "CC0", "package": "x"}, page)
@@ -140,6 +141,7 @@ def test_a_row_shows_both_labels_the_reason_and_the_neighbours(visit: Open, few:
     expect(first.locator(".near img")).to_have_count(5)
     assert first.locator("img").first.evaluate("image => image.naturalWidth") == 32
     assert "Nearly equal to 2.png of class creta (correlation 0.99)" in row(page, 1)
+    assert f"visitor 1: Visitors of the server said {CLASSES[0]}; the labels" in row(page, 4)
     assert page.locator('.row[data-place="1"] .near li').first.get_attribute("title") == (
         f"2.png, {CLASSES[2]}"
     )
