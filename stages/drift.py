@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typer import Option
 
+from stages.cli.command import run
 from server.atomic import whole
 from server.drift.rows import CLASS, NUMBERS
 from server.drift.table import Columns, columns_of
@@ -23,7 +24,6 @@ from server.errors import UserError
 from server.model.classifier import Classifier, Floats
 from server.terminal import printable
 from stages.answers.predictions import matrix
-from stages.cli.command import run
 from stages.cli.output import write_json
 from stages.comparison.current import Current, current_rows
 from stages.comparison.histograms import write_histograms

@@ -10,10 +10,10 @@ from typing import Annotated
 
 from typer import Option
 
+from stages.cli.command import run
 from server.atomic import whole
 from server.model.classifier import Classifier
 from stages.answers.predictions import predict_probabilities
-from stages.cli.command import run
 from stages.cli.output import write_json
 from stages.data.dataset import Dataset, Split
 from stages.evaluation.metrics import evaluation_metrics, headline

@@ -15,6 +15,7 @@ import onnx
 import pyarrow.parquet as pq
 from typer import Option
 
+from stages.cli.command import parameters, run
 from server.atomic import whole
 from server.errors import UserError
 from server.model import providers
@@ -34,7 +35,6 @@ from stages.artefact.graph import Augment, Graph, set_temperature, to_onnx
 from stages.artefact.parity import parity
 from stages.artefact.quantise import Precision, convert
 from stages.artefact.reference_histograms import reference_histograms
-from stages.cli.command import parameters, run
 from stages.cli.output import write_json
 from stages.data.dataset import Card, Dataset
 from stages.network.checkpoint import Checkpoint

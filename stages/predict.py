@@ -9,8 +9,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from server.terminal import printable
 from stages.cli.command import parameters, run
+from server.terminal import printable
 
 
 def main(

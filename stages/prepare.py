@@ -10,9 +10,9 @@ from typing import Annotated
 
 from typer import Option
 
+from stages.cli.command import parameters, run
 from server.atomic import whole
 from server.image.resize_mode import ResizeFilter, ResizeMode
-from stages.cli.command import parameters, run
 from stages.cli.output import write_json
 from stages.sources.descriptor import about, suggestions
 from stages.sources.folders import GroupBy, find

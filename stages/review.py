@@ -12,9 +12,9 @@ from typing import Annotated
 
 from typer import Option
 
+from stages.cli.command import run
 from server.errors import UserError
 from server.terminal import printable
-from stages.cli.command import run
 from stages.network.matching import WeightsMatch
 from stages.training.device import Device
 

@@ -12,10 +12,10 @@ from typing import Annotated
 
 from typer import Option
 
+from stages.cli.command import parameters, run
 from server.atomic import whole
 from stages.augmentation.geometry import Flip, Turns
 from stages.augmentation.policy import Auto
-from stages.cli.command import parameters, run
 from stages.cli.output import write_json
 from stages.data.dataset import Dataset
 from stages.network.checkpoint import Checkpoint

@@ -81,9 +81,9 @@ class Stability:
     def observe(self, prediction: Prediction) -> None:
         """Let an answer into the window, and the oldest out."""
         values = {"class": prediction.name, "confidence": prediction.confidence}
-        values |= prediction.picture.features
+        values |= (features := prediction.picture.features)
         places = [
-            bins.place(values[name]) if name in values else None
+            bins.place(values[name]) if features or name in values else None
             for name, bins in self.columns.items()
         ]
         self._count(places, 1)

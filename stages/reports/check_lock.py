@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from server.errors import UserError
 from stages.cli.command import run
+from server.errors import UserError
 from stages.reports.git import files, git
 from stages.reports.lock import Lock
 

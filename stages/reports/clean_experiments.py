@@ -20,8 +20,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from server.errors import UserError
 from stages.cli.command import run
+from server.errors import UserError
 from stages.reports.experiments import Experiment, committed_remote, experiments
 from stages.reports.git import git
 

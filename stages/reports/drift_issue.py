@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from typer import Option
 
-from server.errors import UserError
 from stages.cli.command import run
+from server.errors import UserError
 from stages.cli.output import read_json
 from stages.evaluation.markdown import MarkdownText, code, markdown_table
 

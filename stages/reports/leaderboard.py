@@ -19,8 +19,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer import Argument
 
-from server.terminal import printable
 from stages.cli.command import run
+from server.terminal import printable
 from stages.reports.revision import WORKSPACE, Revision, flat
 from stages.training.seconds import seconds_of
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import vl_convert
 from typer import Argument
 
-from server.atomic import whole
 from stages.cli.command import run
+from server.atomic import whole
 
 PAGE = Path(__file__).with_suffix(".html")
 

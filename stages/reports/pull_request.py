@@ -14,9 +14,9 @@ from typing import Annotated
 
 from typer import Option
 
+from stages.cli.command import run
 from server.atomic import whole
 from server.errors import UserError
-from stages.cli.command import run
 from stages.evaluation.markdown import code
 from stages.reports.answers import PREDICTIONS, Answers, Pairs
 from stages.reports.changes import changed_data, changed_metrics, changed_parameters, loss_charts

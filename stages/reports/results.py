@@ -19,8 +19,8 @@ from typing import Annotated
 
 from typer import Argument
 
-from server.errors import UserError
 from stages.cli.command import run
+from server.errors import UserError
 from stages.reports.git import files, git
 from stages.reports.lock import LOCK, Lock
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from server.errors import UserError
 from stages.cli.command import run
+from server.errors import UserError
 from stages.reports.experiments import committed_remote, experiments
 
 ADD = "dvc remote add -d NAME gs://BUCKET/PATH && git commit -m 'Remote for data' .dvc/config"

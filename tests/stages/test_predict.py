@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from stages.cli.command import run
 from server.image.features import FEATURES
 from server.model.classifier import Classifier
 from server.settings import Settings
-from stages.cli.command import run
 from stages.predict import main
 from stages.prediction.find import find_files
 from tests.kit.artefact import COLOURS, coloured, write_colour_artefact, write_pixel_artefact

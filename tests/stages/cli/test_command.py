@@ -7,8 +7,8 @@ from typing import Annotated
 import pytest
 from typer import Option
 
-from server.errors import UserError
 from stages.cli.command import parameters, run
+from server.errors import UserError
 
 
 def call(main: object, *words: str) -> int:
