@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 NAMES = ("chromium", "google-chrome")  # Debian's; what GitHub's runners have
+
+expect.set_options(timeout=20_000)  # milliseconds; five seconds are few beside other tests
 
 
 def chromium() -> str:
