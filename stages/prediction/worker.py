@@ -7,8 +7,6 @@ import signal
 import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import parent_process
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +21,7 @@ from server.model.policy import ProviderPolicy
 from server.storage.google_cloud import SCHEME
 from stages.prediction.bucket import read_object
 from stages.prediction.listing import Listed
+from stages.sources.processes import end_with_parent
 
 AT_ONCE = 8  # images a run of the network on the CPU, where that was fastest
 DOWNLOADS = 8  # at once; the connections of a client of Google are 10
@@ -128,7 +127,7 @@ def start(resizer: Resizer, model: Readable | None) -> None:
     """Make this process a worker; with `model` it asks the network itself, on one core."""
     global _worker  # noqa: PLW0603 - what a pool's initializer makes is for all its tasks
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     classifier = Classifier(model, policy=ProviderPolicy.CPU, threads=1) if model else None
     _worker = Worker(resizer, classifier)
 
@@ -137,11 +136,3 @@ def work(files: Sequence[Listed]) -> Batch:
     """Do a batch in this process, which `start` has made a worker."""
     assert _worker
     return _worker(files)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is killed; it would wait for work for ever."""
-    parent = parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)

@@ -20,7 +20,7 @@ def in_processes(
     cores = len(os.sched_getaffinity(0))
     # spawn, not fork: nothing of this process's threads and buffers is copied
     with ProcessPoolExecutor(
-        cores, mp_context=get_context("spawn"), initializer=_end_with_parent
+        cores, mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         waiting: deque[Future[Result]] = deque()
         for call in calls:
@@ -31,7 +31,7 @@ def in_processes(
             yield future.result()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when the one that started it is killed; it would wait for work for ever."""
 
     def watch() -> None:
