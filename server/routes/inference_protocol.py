@@ -5,11 +5,13 @@ answer by this door is a prediction like any other: limits, keys, admission, log
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +29,7 @@ from server.settings import Settings
 
 IMAGES, FILES = "images", "image_bytes"
 OUTPUTS = ("probabilities", "embedding", "class")
+Array = npt.NDArray[Any]
 SMALL = 65_536  # bytes of JSON that are read at once; more take a thread
 
 
@@ -111,7 +114,7 @@ class InferenceProtocol:
         about = {"model_name": self.name, "model_version": self.predictor.name}
         if inference.id is not None:
             about["id"] = inference.id
-        content, length = tensors.write_outputs(
+        content, length = _written(
             {**about, "parameters": {"ids": [one.id for one in predictions]}},
             {name: _output(name, predictions) for name in inference.outputs},
             inference.outputs,
@@ -144,7 +147,7 @@ def _whole(results: Sequence[Prediction | BaseException]) -> Sequence[Prediction
     return [one for one in results if isinstance(one, Prediction)]
 
 
-def _output(name: str, predictions: Sequence[Prediction]) -> tensors.Array | list[str]:
+def _output(name: str, predictions: Sequence[Prediction]) -> Array | list[str]:
     match name:
         case "probabilities":
             rows = [list(one.probabilities.values()) for one in predictions]
@@ -153,3 +156,35 @@ def _output(name: str, predictions: Sequence[Prediction]) -> tensors.Array | lis
             return np.array([one.embedding for one in predictions], np.float32)
         case _:
             return [one.name for one in predictions]
+
+
+def _written(
+    about: Mapping[str, Any], outputs: Mapping[str, Array | list[str]], binary: Mapping[str, bool]
+) -> tuple[bytes, int | None]:
+    """Return the body of an answer, and the length of its JSON where something follows it.
+
+    about: the members beside `outputs`
+    outputs: float32 `[n, ...]`, or texts `[n]`, by name
+    """
+    described, pieces = [], []
+    for name, values in outputs.items():
+        one: dict[str, Any] = {"name": name}
+        if isinstance(values, np.ndarray):
+            one |= {"datatype": "FP32", "shape": values.shape}
+            data, raw = values.ravel().tolist(), values.astype("<f4").tobytes()
+        else:
+            one |= {"datatype": "BYTES", "shape": [len(values)]}
+            data, raw = values, _joined(values)
+        if binary[name]:
+            one["parameters"] = {"binary_data_size": len(raw)}
+            pieces.append(raw)
+        else:
+            one["data"] = data
+        described.append(one)
+    head = orjson.dumps({**about, "outputs": described})
+    return b"".join([head, *pieces]), len(head) if pieces else None
+
+
+def _joined(texts: list[str]) -> bytes:
+    raw = [text.encode() for text in texts]
+    return b"".join(len(one).to_bytes(tensors.LENGTH, "little") + one for one in raw)

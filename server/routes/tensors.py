@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, version 2: read from requests, written to answers.
+"""Tensors of the Open Inference Protocol, version 2: as requests bring them.
 
 As JSON, or by the binary extension: the header `Inference-Header-Content-Length` says where the
 JSON ends, and what tensors hold follows it in their order, numbers in little endian, of bytes each
@@ -9,12 +9,11 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 from starlette.exceptions import HTTPException
 
@@ -26,8 +25,6 @@ LENGTH = 4  # bytes that say how long an element is
 OVERHEAD = 10_000  # separators of JSON beside those of a tensor
 TYPES: dict[type, str] = {list: "array", str: "string", dict: "object"}
 SHOWN = 60  # characters of what is wrong
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -115,33 +112,6 @@ def files(tensor: Tensor, *, most: int) -> list[bytes]:
     return elements
 
 
-def write_outputs(
-    about: Mapping[str, Any], outputs: Mapping[str, Array | list[str]], binary: Mapping[str, bool]
-) -> tuple[bytes, int | None]:
-    """Return the body of an answer, and the length of its JSON where something follows it.
-
-    about: the members beside `outputs`
-    outputs: float32 `[n, ...]`, or texts `[n]`, by name
-    """
-    described, pieces = [], []
-    for name, values in outputs.items():
-        one: dict[str, Any] = {"name": name}
-        if isinstance(values, np.ndarray):
-            one |= {"datatype": "FP32", "shape": values.shape}
-            data, raw = values.ravel().tolist(), values.astype("<f4").tobytes()
-        else:
-            one |= {"datatype": "BYTES", "shape": [len(values)]}
-            data, raw = values, _joined(values)
-        if binary[name]:
-            one["parameters"] = {"binary_data_size": len(raw)}
-            pieces.append(raw)
-        else:
-            one["data"] = data
-        described.append(one)
-    head = orjson.dumps({**about, "outputs": described})
-    return b"".join([head, *pieces]), len(head) if pieces else None
-
-
 def refused(detail: str) -> HTTPException:
     """Return a 400."""
     return HTTPException(400, detail)
@@ -151,13 +121,11 @@ def _member(node: Any, name: str, kind: type, *default: Any) -> Any:
     """Return a member of a JSON object, of one type, or raise a 400."""
     if not isinstance(node, dict):
         raise refused(f"{_shown(node)} is no JSON object")
-    value = node.get(name, *default) if default or name in node else None
-    if default and value is default[0]:
+    value = node.get(name, *default)
+    if isinstance(value, kind) or (default and value is default[0]):
         return value
-    if not isinstance(value, kind):
-        problem = f"is {_shown(value)}" if name in node else "is missing"
-        raise refused(f"{name} {problem}; it must be of the type {TYPES[kind]}")
-    return value
+    problem = f"is {_shown(value)}" if name in node else "is missing"
+    raise refused(f"{name} {problem}; it must be of the type {TYPES[kind]}")
 
 
 def _parameters(node: Any) -> dict[str, Any]:
@@ -226,11 +194,6 @@ def _decoded(tensor: Tensor) -> list[bytes]:
         return [base64.b64decode(one, validate=True) for one in tensor.data]
     except (binascii.Error, ValueError):
         raise refused(f"input {tensor.name}: a string that is no base64") from None
-
-
-def _joined(texts: list[str]) -> bytes:
-    raw = [text.encode() for text in texts]
-    return b"".join(len(one).to_bytes(LENGTH, "little") + one for one in raw)
 
 
 def _shown(value: Any) -> str:

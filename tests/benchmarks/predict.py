@@ -17,7 +17,6 @@ from pathlib import Path
 from threading import Lock, Thread
 
 import numpy as np
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +24,7 @@ from server.image.decode import decode
 from server.inference.cores import cores
 from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
-from tests.benchmarks.prepare import anonymous, draw
+from tests.benchmarks.prepare import draw, watched
 from tests.kit.artefact import write_colour_artefact
 from tests.kit.stage import ROOT
 
@@ -73,17 +72,7 @@ def limit(model: Path, source: Path) -> float:
 
 def predict(model: Path, source: Path, output: Path) -> tuple[float, int]:
     """Run it; return its seconds and its largest RssAnon in bytes."""
-    words = [str(source), "--model", str(model), "--output", str(output)]
-    start = time.perf_counter()
-    process = psutil.Popen(
-        [sys.executable, "-m", "stages.predict", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    largest = 0
-    while process.poll() is None:
-        largest = max(largest, anonymous(process))
-        time.sleep(0.05)
-    assert process.returncode == 0
-    return time.perf_counter() - start, largest
+    return watched("predict", str(source), "--model", str(model), "--output", str(output))
 
 
 def throughput(folder: Path) -> Table:

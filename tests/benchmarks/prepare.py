@@ -91,11 +91,14 @@ def prepare(source: Path, output: Path, size: int) -> tuple[float, int]:
     """Run the stage; return its seconds and its largest RssAnon in bytes."""
     options = {**PARAMS["prepare"], "source": source, "image_size": size}
     names = ("prepared", "sheet", "conflicts", "metrics", "details", "plots")
-    words = arguments({**options, **{name: output / name for name in names}})
+    return watched("prepare", *arguments({**options, **{name: output / name for name in names}}))
+
+
+def watched(stage: str, *words: str) -> tuple[float, int]:
+    """Run a stage; return its seconds and its largest RssAnon in bytes."""
+    command = [sys.executable, "-m", f"stages.{stage}", *words]
     start = time.perf_counter()
-    process = psutil.Popen(
-        [sys.executable, "-m", "stages.prepare", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
+    process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     largest = 0
     while process.poll() is None:
         largest = max(largest, anonymous(process))
