@@ -66,7 +66,7 @@ def main(
     flip: Annotated[Flip, Option()],
     turns: Annotated[Turns, Option()],
     rotation: Annotated[float, Option(min=0, max=180)],
-    scale: Annotated[float, Option(min=0.05, max=1)],
+    scale: Annotated[str, Option()],
     ratio: Annotated[float, Option(min=1, max=4)],
     color: Annotated[float, Option(min=0, max=1)],
     degrade: Annotated[float, Option(min=0, max=1)],

@@ -52,19 +52,19 @@ def packaged(descriptor: Path) -> list[SourceFile]:
 def suggestions(source: Path) -> dict[str, str]:
     """Return what a descriptor suggests for parameters of `train` that are `auto`, by their names.
 
-    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words.
+    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words and numbers.
     """
     if not source.is_file():
         return {}
     suggested = yaml.safe_load(source.read_text(encoding="utf-8")).get(SUGGEST, {})
     if not isinstance(suggested, dict) or not all(
-        isinstance(word, str) for pair in suggested.items() for word in pair
+        type(word) in (str, int, float) for pair in suggested.items() for word in pair
     ):
         raise UserError(
-            f"{source}: {SUGGEST} must name parameters of train, each with a word, such as "
-            "flip: horizontal"
+            f"{source}: {SUGGEST} must name parameters of train, each with a word or a number, such "
+            "as flip: horizontal"
         )
-    return suggested
+    return {str(name): str(word) for name, word in suggested.items()}
 
 
 def about(source: Path) -> dict[str, str]:
