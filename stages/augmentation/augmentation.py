@@ -42,8 +42,8 @@ class Augmentation:
         """Map `uint8 [n, side, side, 3]` to inputs of the network, `float32 [n, 3, size, size]`."""
         if self.auto is not Auto.NONE:
             pixels = apply_policy(pixels, self.auto, self.generator)
-        images = warp(
-            self.network.normalise(pixels),
+        shown = warp(
+            pixels.permute(0, 3, 1, 2).float(),
             size=self.size,
             flip=self.flip,
             quarter_turns=self.quarter_turns,
@@ -51,16 +51,13 @@ class Augmentation:
             scale=self.scale,
             ratio=self.ratio,
             generator=self.generator,
-        )
-        if self.color or self.degrade:
-            images = self.network.normalise(self._worse(self.network.denormalise(images)))
-        return self._erased(images) if self.erase else images
-
-    def _worse(self, pixels: Tensor) -> Tensor:
-        """Change the colours of `pixels`, `float32 [n, size, size, 3]`, then degrade some."""
+        ).permute(0, 2, 3, 1)
         if self.color:
-            pixels = recolour(pixels, strength=self.color, generator=self.generator)
-        return degrade(pixels, share=self.degrade, generator=self.generator)
+            shown = recolour(shown, strength=self.color, generator=self.generator)
+        if self.degrade:
+            shown = degrade(shown, share=self.degrade, generator=self.generator)
+        images = self.network.normalise(shown)
+        return self._erased(images) if self.erase else images
 
     def _erased(self, images: Tensor) -> Tensor:
         """Erase in place; timm draws from Python's generator, which is seeded from ours."""

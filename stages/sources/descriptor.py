@@ -52,7 +52,8 @@ def packaged(descriptor: Path) -> list[SourceFile]:
 def suggestions(source: Path) -> dict[str, str]:
     """Return what a descriptor suggests for parameters of `train` that are `auto`, by their names.
 
-    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words and numbers.
+    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words or
+    numbers.
     """
     if not source.is_file():
         return {}
@@ -61,8 +62,8 @@ def suggestions(source: Path) -> dict[str, str]:
         type(word) in (str, int, float) for pair in suggested.items() for word in pair
     ):
         raise UserError(
-            f"{source}: {SUGGEST} must name parameters of train, each with a word or a number, such "
-            "as flip: horizontal"
+            f"{source}: {SUGGEST} must name parameters of train, each with a word or a number, "
+            "such as flip: horizontal"
         )
     return {str(name): str(word) for name, word in suggested.items()}
 

@@ -37,24 +37,27 @@ from stages.training.seconds import seconds_of
 from tests.benchmarks.folds import fold_of
 from tests.kit.stage import MODULES, PROJECT, arguments
 
+BEFORE = "train.color=0 train.degrade=0 train.rotation=0 train.scale=1"  # flips and turns alone
+POLICY = "train.auto=trivialaugment train.color=0 train.rotation=0"
 CROPS = "train.scale=0.5"
-WORN = "train.color=0.4 train.degrade=0.3"
 RECIPES = (
     "",
+    f"{BEFORE} train.epochs=5",
+    BEFORE,
+    "train.scale=0.8",
     CROPS,
-    WORN,
-    f"{CROPS} {WORN}",
-    f"{CROPS} {WORN} train.rotation=15",
-    f"{CROPS} {WORN} train.epochs=8",
-    f"{CROPS} {WORN} train.epochs=8 train.rotation=15",
-    f"{CROPS} {WORN} train.epochs=8 prepare.store=1.5",
-    f"{CROPS} {WORN} train.epochs=8 train.erase=0.25",
-    f"{CROPS} {WORN} train.epochs=8 train.mixup=0.2 train.label_smoothing=0",
-    f"{CROPS} {WORN} train.epochs=8 train.ema=0.99",
-    f"{CROPS} {WORN} train.epochs=8 train.balance=loss",
-    f"{CROPS} {WORN} train.epochs=8 export.augment=mirror",
-    "train.auto=trivialaugment train.epochs=8",
-    f"train.scale=0.35 {WORN} train.epochs=12 train.lr=0.0015",
+    POLICY,
+    f"{POLICY} train.scale=0.7",
+    f"{CROPS} train.epochs=20",
+    f"{CROPS} train.label_smoothing=0",
+    f"{CROPS} train.mixup=0.2 train.label_smoothing=0",
+    f"{CROPS} train.cutmix=1",
+    f"{CROPS} train.ema=0.99",
+    f"{CROPS} train.balance=loss",
+    f"{CROPS} train.balance=sampling",
+    f"{CROPS} train.erase=0.25",
+    f"{CROPS} prepare.store=1.5",
+    "export.augment=mirror",
 )
 BASE = hashlib.sha256(json.dumps(PROJECT).encode()).hexdigest()[:8]  # what recipes change
 KEYS = ("base", "recipe", "fold", "seed")
