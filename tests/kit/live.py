@@ -76,12 +76,12 @@ def environment(model: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(folder: Path, model: Path, **settings: str) -> Iterator[Live]:
+def serve(folder: Path, model: Path, *, module: str = "server", **settings: str) -> Iterator[Live]:
     """Run `python -m server` in `folder`; settings without their `SERVER_`, in capitals."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "stderr").open("wb") as stderr, (folder / "stdout").open("wb") as stdout:
         process = subprocess.Popen(
-            [sys.executable, "-m", "server"],
+            [sys.executable, "-m", module],
             cwd=folder,
             env=environment(model, **settings),
             stdout=stdout,
