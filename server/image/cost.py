@@ -16,6 +16,7 @@ from server.image.colour import conversion_work
 from server.image.deflate import ENOUGH, is_slow
 from server.image.heif import read_boxes
 from server.image.jpeg import read_markers
+from server.image.reduction import reduction
 from server.image.structure import image_data, metadata_bytes
 from server.image.tiff import DEFLATES, JPEGS, read_pieces
 from server.image.webp import read_tables
@@ -66,9 +67,9 @@ def cost_of(
     resized = 4 * reduced + 4 * (target or 0) * max(source.size) / factor
     nanoseconds = decoding.nanoseconds + limits.RESIZE * reduced
     if profile := source.info.get("icc_profile"):
-        least = max(1, min(source.size) // (2 * target)) if target else 1
-        nanoseconds += conversion_work(len(profile), pixels / least**2)
-        decoded += limits.PROFILE.bytes * len(profile) + 4 * pixels / least**2
+        converted = pixels / reduction(source.size, target, converted=True) ** 2
+        nanoseconds += conversion_work(len(profile), converted)
+        decoded += limits.PROFILE.bytes * len(profile) + 4 * converted
     return Cost(
         kind=decoding.kind,
         bytes=limits.OVERHEAD + max(decoded, 8 * reduced, resized),

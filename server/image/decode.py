@@ -7,7 +7,7 @@ Rules, so that one photograph always gives one array:
 * transparency is blended on white; 16-bit is scaled to 8; CMYK, palette and gray become RGB
 * colours become sRGB by the profile of the file, where it has one that can be used
 * a JPEG is decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled inverse cosine transform)
-  where that leaves each side at least twice as long as the input of the network
+  where that leaves each side at least `KEPT` times as long as the input of the network
 * any other picture of more than `LARGE` pixels, or whose colours have to be converted, is reduced
   by a whole factor, to means of squares of pixels, under the same condition
 * turned upright by its EXIF orientation; one in XMP alone counts for nothing, as in browsers
@@ -24,9 +24,11 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from server.image.colour import Conversion, ProfileError, read_profile
-from server.image.header import Header, header_of, opened, reduction
+from server.image.header import Header, header_of, opened
 from server.image.limits import MAX_PIXELS
+from server.image.reduction import reduction
 from server.image.remark import Remark
+from server.image.resize import Box
 
 STRIP = 1 << 18  # pixels that are converted at once
 TURNS = {
@@ -42,6 +44,7 @@ EXIF_KEYS = ("exif", "Raw profile type exif")
 XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 LARGEST_EXIF = 1 << 18  # bytes; Pillow parses it in Python, to 16 times as many
 SIDEWAYS = (5, 6, 7, 8)  # those that exchange width and height
+MIRRORED = ((2, 3, 6, 7), (3, 4, 7, 8))  # those that end with the file's first column, first row
 SPREAD = 32  # of 256 values: an eighth of what 16 bits can hold
 
 
@@ -49,11 +52,13 @@ SPREAD = 32  # of 256 values: an eighth of what 16 bits can hold
 class Decoded:
     """An upright RGB picture; `width`, `height`, `mode` and `format` are those of its file.
 
-    The picture itself may be smaller, where `decode` was told what it is for.
+    The picture itself may be smaller, where `decode` was told what it is for. `box`: what the file
+    covers of it, left, top, right and bottom; of its outermost pixels that may be a part.
     `converted`: whether its colours were not sRGB. `remarks`: what is odd about it.
     """
 
     picture: Image.Image
+    box: Box
     width: int
     height: int
     mode: str
@@ -92,10 +97,12 @@ def decode(
         picture = picture.transpose(TURNS[orientation])
     if orientation in SIDEWAYS:
         width, height = height, width
+    divisor = header.scale * factor
     if deep and _spread(picture) < SPREAD:
         remarks += (Remark.RANGE,)
     return Decoded(
         picture=picture,
+        box=_box(picture.size, (width / divisor, height / divisor), orientation),
         width=width,
         height=height,
         mode=header.mode,
@@ -133,6 +140,16 @@ def _orientation(picture: Image.Image) -> int:
     except Exception:  # a broken EXIF block says nothing about the pixels
         return 1
     return orientation if 1 <= orientation <= 8 else 1  # noqa: PLR2004
+
+
+def _box(size: tuple[int, int], covered: tuple[float, float], orientation: int) -> Box:
+    """Return what is covered of a turned picture, whose last pixels are then perhaps its first."""
+    edges = [
+        (side - length, side) if orientation in mirrored else (0, length)
+        for side, length, mirrored in zip(size, covered, MIRRORED, strict=True)
+    ]
+    (left, right), (top, bottom) = edges
+    return left, top, right, bottom
 
 
 def _rgb(picture: Image.Image, factor: int, colours: Conversion | None) -> Image.Image:

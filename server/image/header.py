@@ -17,10 +17,10 @@ from server.image.foreign import advice
 from server.image.formats import AVIF, FORMATS
 from server.image.limits import MAX_PIXELS, MAX_READS
 from server.image.png import scale_transparent
+from server.image.reduction import least_side, reduction
 from server.image.structure import check_structure, forget_directories
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata that no pixel depends on
-LARGE = 16_000_000  # pixels beyond which a picture is reduced before it is resized
 
 
 class CountedReads(io.BytesIO):
@@ -44,6 +44,7 @@ class CountedReads(io.BytesIO):
 class Header:
     """What a file says of its image; `width` and `height` as they are stored, not turned.
 
+    scale: by which libjpeg divides both sides when it decodes a JPEG; else 1.
     decoding_bytes: the most memory, above idle, that decoding and resizing it takes.
     """
 
@@ -51,6 +52,7 @@ class Header:
     height: int
     mode: str
     format: str
+    scale: int
     decoding_bytes: int
 
 
@@ -91,21 +93,15 @@ def header_of(source: ImageFile, data: bytes, *, target: int | None, max_pixels:
     """Describe an opened image, told to decode itself for `target`; or raise `ImageTooLarge`."""
     width, height = source.size
     mode, form = source.mode, source.format or ""
-    if target:
-        source.draft(None, (2 * target, 2 * target))
+    drafted = source.draft(None, (least_side(target),) * 2) if target else None
     factor = reduction(source.size, target)
     cost = cost_of(source, data, (width, height), factor=factor, target=target)
     check(cost, data, (width, height), max_pixels)
     return Header(
-        width=width, height=height, mode=mode, format=form, decoding_bytes=int(cost.bytes)
+        width=width,
+        height=height,
+        mode=mode,
+        format=form,
+        scale=source.decoderconfig[0] if drafted else 1,
+        decoding_bytes=int(cost.bytes),
     )
-
-
-def reduction(size: tuple[int, int], target: int | None, *, converted: bool = False) -> int:
-    """Return the factor by which a picture is reduced before it is resized to `target`; 1: not.
-
-    converted: its colours are not sRGB, so that fewer pixels are less work
-    """
-    if not target or (size[0] * size[1] <= LARGE and not converted):
-        return 1
-    return max(1, min(size) // (2 * target))

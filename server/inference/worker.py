@@ -84,7 +84,7 @@ class Worker:
 
         try:
             decoded = decode(source.data, target=resizer.size, max_pixels=limit, admit=admit)
-            pixels = resizer(decoded.picture)
+            pixels = resizer(decoded.picture, decoded.box)
             width, height, form = decoded.width, decoded.height, decoded.format
             del decoded  # before its memory is anybody else's
         finally:

@@ -81,7 +81,7 @@ class Worker:
             decoded = decode(data, target=self.resizer.size)
         except ImageError as error:
             return {**known, "reason": f"unreadable: {error}"}, None
-        pixels = self.resizer(decoded.picture)
+        pixels = self.resizer(decoded.picture, decoded.box)
         size = {"width": decoded.width, "height": decoded.height}
         features = image_features(pixels, **size)
         return {**known, **size, "format": decoded.format, **features}, pixels

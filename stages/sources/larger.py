@@ -40,8 +40,9 @@ def _store_chunk(files: Sequence[str], first: int, shards: Shards, resizer: Resi
 
 def _read(file: str, resizer: Resizer) -> Pixels:
     try:
-        return resizer(decode(Path(file).read_bytes(), target=resizer.size).picture)
+        decoded = decode(Path(file).read_bytes(), target=resizer.size)
     except ImageError as error:
         raise UserError(
             f"{file}: for {resizer.size} pixels: {error}; or set prepare.store=1"
         ) from None
+    return resizer(decoded.picture, decoded.box)

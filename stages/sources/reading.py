@@ -92,7 +92,7 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, di
         return None, None, {**known, "status": f"{UNREADABLE}: {error}"}
     except OSError as error:
         return None, None, {**known, "status": f"{UNREADABLE}: {error.strerror or error}"}
-    pixels = resizer(decoded.picture)
+    pixels = resizer(decoded.picture, decoded.box)
     size = f"{decoded.width}x{decoded.height}:".encode()
     return (
         pixels,

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from server.image.decode import Decoded, decode
-from server.image.header import reduction
+from server.image.reduction import least_side, reduction
 from server.image.resize import Pixels
 
 SIDE = 32  # pixels; the perceptual hash looks at no more
@@ -28,13 +28,13 @@ def rendering(data: bytes, decoded: Decoded, *, target: int) -> Pixels:
     They are decoded once more where another target takes another scale, which only large pictures
     have. May raise what `decode` raises.
     """
-    if _scales(decoded, target) == _scales(decoded, DECODED_FOR):
-        picture = decoded.picture
-    else:
-        picture = decode(data, target=DECODED_FOR).picture
+    same = decoded
+    if _scales(decoded, target) != _scales(decoded, DECODED_FOR):
+        same = decode(data, target=DECODED_FOR)
     # to means of blocks first (the gap), since filtering at full size takes four times as long
     return np.asarray(
-        picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=1.0), dtype=np.uint8
+        same.picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, same.box, reducing_gap=1.0),
+        dtype=np.uint8,
     )
 
 
@@ -57,7 +57,7 @@ def _scales(decoded: Decoded, target: int) -> tuple[int, int]:
     size = (decoded.width, decoded.height)
     scale = 1
     if decoded.format in JPEGS:
-        room = min(size) // (2 * target)
+        room = min(size) // least_side(target)
         scale = next((one for one in SCALES if room >= one), 1)
     scaled = (-(-size[0] // scale), -(-size[1] // scale))
     return scale, reduction(scaled, target, converted=decoded.converted)

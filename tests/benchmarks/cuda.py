@@ -81,7 +81,8 @@ def decoding(classifier: Classifier) -> Table:
     table = Table("image", "images/s", title=f"decoded for {resizer.size} px on {cores()} cores")
 
     def work(data: bytes) -> None:
-        resizer(decode(data, target=resizer.size).picture)
+        decoded = decode(data, target=resizer.size)
+        resizer(decoded.picture, decoded.box)
 
     with tempfile.TemporaryDirectory() as folder:
         for name, file in write_all(Path(folder)).items():

@@ -50,7 +50,8 @@ def main() -> None:
 
     def bare(data: bytes | None = None) -> np.ndarray:
         data = data or next(bodies)
-        pixels = resizer(decode(data, target=resizer.size).picture)
+        decoded = decode(data, target=resizer.size)
+        pixels = resizer(decoded.picture, decoded.box)
         classifier.probabilities(pixels[np.newaxis])
         return pixels
 

@@ -51,7 +51,8 @@ def bare(model: Path, source: Path) -> float:
 
     def answer() -> None:
         for file in take():
-            pixels = resizer(decode(file.read_bytes(), target=resizer.size).picture)
+            decoded = decode(file.read_bytes(), target=resizer.size)
+            pixels = resizer(decoded.picture, decoded.box)
             classifier.probabilities(pixels[np.newaxis])
 
     threads = [Thread(target=answer) for _ in range(cores())]

@@ -59,7 +59,8 @@ def draw(folder: Path, count: int, **size: int) -> Path:
 
 def decode_and_resize(file: str, *, resizer: Resizer) -> int:
     """Do the least that must be done with a file."""
-    return len(resizer(decode(Path(file).read_bytes(), target=resizer.size).picture))
+    decoded = decode(Path(file).read_bytes(), target=resizer.size)
+    return len(resizer(decoded.picture, decoded.box))
 
 
 def bare(source: Path, size: int) -> float:

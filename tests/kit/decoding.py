@@ -47,7 +47,8 @@ def cost(file: Path, resizer: Resizer) -> dict[str, Any]:
     idle, started = kilobytes("VmRSS"), time.process_time()
     try:
         announced = read_header(data, target=resizer.size).decoding_bytes
-        resizer(decode(data, target=resizer.size).picture)
+        decoded = decode(data, target=resizer.size)
+        resizer(decoded.picture, decoded.box)
         result: dict[str, Any] = {"announced": announced}
     except ImageError as error:
         result = {"refusal": f"{type(error).__name__}: {error}"}

@@ -151,7 +151,8 @@ def test_embeddings_are_those_of_the_classifier(photographs: Path, model: Path) 
 
     first = rows()[0]
     data = (photographs / first["path"]).read_bytes()
-    pixels = classifier.resizer(decode(data, target=classifier.resizer.size).picture)
+    decoded = decode(data, target=classifier.resizer.size)
+    pixels = classifier.resizer(decoded.picture, decoded.box)
     assert first["embedding"] == pytest.approx(classifier(pixels[None])[1][0].tolist(), abs=1e-5)
 
 

@@ -43,7 +43,7 @@ def attempt(data: bytes) -> None:
     assert decoded.picture.mode == "RGB"
     assert 0 < decoded.width * decoded.height <= MAX_PIXELS
     resizer = RESIZERS[len(data) % 3]
-    pixels = resizer(decoded.picture)
+    pixels = resizer(decoded.picture, decoded.box)
     assert pixels.shape == (32, 32, 3)
     image_features(pixels, width=decoded.width, height=decoded.height)
 

@@ -157,8 +157,8 @@ def test_a_picture_is_reduced_before_its_colours_are_converted(mode: str) -> Non
     form = "TIFF" if mode == "CMYK" else "PNG"
     data = encoded(large, form, icc_profile=held.get(mode, P3))
     small = decode(data, target=40).picture
-    assert small.size == (-(-1300 // 12), -(-975 // 12))
-    whole = Image.fromarray(pixels(data).astype(np.uint8)).reduce(12)
+    assert small.size == (-(-1300 // 19), -(-975 // 19))
+    whole = Image.fromarray(pixels(data).astype(np.uint8)).reduce(19)
     assert np.abs(np.asarray(small).astype(int) - np.asarray(whole)).mean() < 2
 
 

@@ -127,6 +127,21 @@ def test_every_resizer_gives_a_square_of_bytes(mode: ResizeMode, resampling: Res
     assert square.dtype == np.uint8
 
 
+@pytest.mark.parametrize("size", [(50, 37), (37, 50), (64, 64), (401, 3)])
+def test_a_whole_picture_is_resized_as_pillow_does_it(size: tuple[int, int]) -> None:
+    picture = draw("stripes", 6).resize(size)
+
+    def resized(mode: ResizeMode) -> np.ndarray:
+        return Resizer(size=32, mode=mode, filter=ResizeFilter.BICUBIC)(picture)
+
+    square, bicubic = (32, 32), Image.Resampling.BICUBIC
+    assert np.array_equal(resized(ResizeMode.SQUASH), picture.resize(square, bicubic))
+    assert np.array_equal(resized(ResizeMode.CROP), ImageOps.fit(picture, square, bicubic))
+    if min(size) > 3:  # Pillow leaves nothing of the last one
+        padded = ImageOps.pad(picture, square, bicubic, color="white")
+        assert np.array_equal(resized(ResizeMode.PAD), padded)
+
+
 def test_resize_modes_crop_pad_and_squash() -> None:
     wide = Image.new("RGB", (64, 32), "red")
     wide.paste("blue", (0, 0, 16, 32))
@@ -147,14 +162,30 @@ def enlarged(seed: int, form: str = "JPEG", **options: object) -> bytes:
 
 @pytest.mark.parametrize(
     ("width", "height", "target", "scale"),
-    [(1600, 1200, 64, 8), (1600, 1200, 160, 2), (1600, 1200, 700, 1), (1600, 130, 64, 1)],
+    [(1600, 1200, 64, 8), (1600, 1200, 160, 4), (640, 427, 160, 2), (640, 399, 160, 1)],
 )
-def test_a_large_jpeg_is_decoded_smaller_but_twice_as_large_as_asked(
+def test_a_large_jpeg_is_decoded_smaller_but_larger_than_asked_by_a_quarter(
     width: int, height: int, target: int, scale: int
 ) -> None:
     decoded = decode(encoded(Image.new("RGB", (width, height)), "JPEG"), target=target)
     assert (decoded.width, decoded.height) == (width, height)
     assert decoded.picture.size == (-(-width // scale), -(-height // scale))
+
+
+@pytest.mark.parametrize("mode", ResizeMode)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_what_is_decoded_smaller_lies_where_it_lay(orientation: int, mode: ResizeMode) -> None:
+    """Half of 337 pixels is 168.5: what the last of 169 shows is half of it beyond the picture."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    shades = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    picture = Image.fromarray(shades).resize((337, 253), Image.Resampling.BICUBIC)
+    data = encoded(picture, "JPEG", quality=95, exif=exif)
+    full, scaled = decode(data), decode(data, target=64)
+    assert sorted(scaled.picture.size) == [127, 169]
+    resizer = Resizer(size=64, mode=mode, filter=ResizeFilter.BILINEAR)
+    difference = resizer(full.picture, full.box).astype(int) - resizer(scaled.picture, scaled.box)
+    assert np.abs(difference).mean() < 0.5
 
 
 def test_a_turned_jpeg_keeps_the_size_that_people_see() -> None:
@@ -176,8 +207,9 @@ def test_scaled_decoding_changes_no_label(classifier: Classifier) -> None:
     full, scaled, labels = [], [], []
     for seed in range(60):
         data = enlarged(seed, quality=90)
-        full.append(resizer(decode(data).picture))
-        scaled.append(resizer(decode(data, target=resizer.size).picture))
+        for pictures, target in ((full, None), (scaled, resizer.size)):
+            decoded = decode(data, target=target)
+            pictures.append(resizer(decoded.picture, decoded.box))
         labels.append(seed % 3)
     of_full, of_scaled = (classifier(np.stack(pixels))[0] for pixels in (full, scaled))
     assert not np.array_equal(full, scaled)
