@@ -1,13 +1,14 @@
 """Access middleware: headers of every answer, request id, metrics and log line of every request."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid6 import uuid7
@@ -22,12 +23,14 @@ LONGEST_ADDRESS = 45  # of IPv6; a proxy that is trusted may pass on anything
 # OWASP's REST Security Cheat Sheet: nothing may be kept, and nothing is a page but those that bring
 # a policy of their own
 SECURITY = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
 }
+
+Headers = list[tuple[bytes, bytes]]
 
 log = structlog.get_logger()
 
@@ -38,7 +41,8 @@ class AccessMiddleware:
 
     The request id is the client's `X-Request-ID` where that is sane, else a UUIDv7. A route leaves
     `request.state.milliseconds` for `Server-Timing`. `request.state.reasons`: why the request, or
-    some of its images, got no answer.
+    some of its images, got no answer. `request.state.gone`: see `unless_gone`. Each request passes
+    here, so headers are the pairs of bytes that ASGI has.
 
     app: what is wrapped.
     metrics: where requests are counted.
@@ -59,50 +63,65 @@ class AccessMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        request = Request(scope, receive)
-        state, sent_id = request.state, request.headers.get("x-request-id", "")
-        state.request_id = sent_id if SANE_ID.fullmatch(sent_id) else str(uuid7())
-        state.milliseconds, state.reasons = {}, []
+        state = scope.setdefault("state", {})
+        if "gone" not in state:  # another server, which tells nobody
+            state["gone"] = asyncio.get_running_loop().create_future()
+        state.update(request_id=_request_id(scope), milliseconds={}, reasons=[])
         status = 0
 
         async def send_complete(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add_headers(request, MutableHeaders(scope=message), started)
+                message["headers"] = self._headers(message["headers"], state, started)
             await send(message)
 
         try:
             await self.app(scope, receive, send_complete)
         except Exception as error:
-            answer = problem_response(request, error)
+            answer = problem_response(Request(scope, receive), error)
             if not status:
                 await answer(scope, receive, send_complete)
         finally:
-            self._note(request, status, time.perf_counter() - started)
+            self._note(scope, status, time.perf_counter() - started)
 
-    def _add_headers(self, request: Request, headers: MutableHeaders, started: float) -> None:
+    def _headers(self, given: Headers, state: dict[str, Any], started: float) -> Headers:
+        """Return the headers of an answer, with those that it lacks."""
         total = 1000 * (time.perf_counter() - started)
-        spans = {**request.state.milliseconds, "total": total}
-        headers["Server-Timing"] = ", ".join(f"{name};dur={ms:.3f}" for name, ms in spans.items())
-        headers["X-Execution-Provider"] = self.provider
-        headers["X-Request-ID"] = request.state.request_id
-        if self.draining():
-            headers["Connection"] = "close"
-        for name, value in SECURITY.items():
-            headers.setdefault(name, value)
+        spans = {**state["milliseconds"], "total": total}
+        timing = ", ".join([f"{name};dur={ms:.3f}" for name, ms in spans.items()])
+        headers = {
+            **SECURITY,
+            b"server-timing": timing.encode(),
+            b"x-execution-provider": self.provider.encode(),
+            b"x-request-id": state["request_id"].encode(),
+            **({b"connection": b"close"} if self.draining() else {}),
+        }
+        for name, _ in given:
+            headers.pop(name, None)
+        return [*given, *headers.items()]
 
-    def _note(self, request: Request, status: int, seconds: float) -> None:
-        path, reasons = request.scope["path"], request.state.reasons
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        path, state, client = scope["path"], scope["state"], scope.get("client")
+        reasons = state["reasons"]
         route = path if path in self.routes else "other"
         self.metrics.observe_request(route, status, seconds, reasons)
         log.info(
             "request",
-            method=request.method,
+            method=scope["method"],
             path=path[:LONGEST_PATH],
             status=status,
             milliseconds=round(1000 * seconds, 3),
-            request_id=request.state.request_id,
-            client=request.client.host[:LONGEST_ADDRESS] if request.client else None,
+            request_id=state["request_id"],
+            client=client[0][:LONGEST_ADDRESS] if client else None,
             **({"reason": reasons[-1]} if reasons and status != HTTPStatus.OK else {}),
         )
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the id that the client has sent, where it is sane, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            sent = value.decode("latin-1")
+            return sent if SANE_ID.fullmatch(sent) else str(uuid7())
+    return str(uuid7())

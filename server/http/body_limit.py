@@ -1,4 +1,4 @@
-"""Limits on the size and the time of request bodies, counted as they come."""
+"""Limits on the size and the time of request bodies, counted as they come, and passed on whole."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import Overloaded
+from server.http.head import content_length
 from server.settings import Settings
 
 HANG_UP = {"Connection": "close"}  # what is still coming is not wanted
@@ -26,36 +27,41 @@ class BodyLimit:
     held: int = 0  # bytes of all bodies together
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on, with a `receive` that counts."""
+        """Pass everything on, with a `receive` that counts and waits for all of it."""
         limit = self.settings.max_body_bytes
-        announced = int(dict(scope.get("headers", [])).get(b"content-length", b"0"))
+        announced = content_length(scope.get("headers", []))
         received, complete = 0, False
         end = asyncio.get_running_loop().time() + self.settings.body_timeout
 
-        async def receive_some() -> Message:
+        async def receive_whole() -> Message:
+            """Return the body as one message: each more would wake all that stand between."""
             nonlocal received, complete
             if complete:
                 return await receive()
             if announced > limit:
                 raise self._too_large()
+            pieces: list[bytes] = []
             try:
                 async with asyncio.timeout_at(end):
-                    message = await receive()
+                    while not complete:
+                        message = await receive()
+                        if message["type"] == "http.disconnect":
+                            return message
+                        pieces.append(piece := message.get("body", b""))
+                        received += len(piece)
+                        self.held += len(piece)
+                        if received > limit:
+                            raise self._too_large()
+                        if self.held > self.settings.max_held_bytes:
+                            raise Overloaded(1)
+                        complete = not message.get("more_body", False)
             except TimeoutError:
                 detail = f"the body did not come within {self.settings.body_timeout:g} s"
                 raise HTTPException(408, detail, HANG_UP) from None
-            size = len(message.get("body", b""))
-            received += size
-            self.held += size
-            if received > limit:
-                raise self._too_large()
-            if self.held > self.settings.max_held_bytes:
-                raise Overloaded(1)
-            complete = not message.get("more_body", False)
-            return message
+            return {"type": "http.request", "body": b"".join(pieces), "more_body": False}
 
         try:
-            await self.app(scope, receive_some, send)
+            await self.app(scope, receive_whole, send)
         finally:
             self.held -= received
 

@@ -7,6 +7,8 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.http.corked import Corked
+from server.http.deadline import Deadline
 from server.http.flow import Flow
 from server.http.framing import Framing
 from server.http.head import content_length, head_problem, without_upgrade
@@ -38,12 +40,13 @@ class Connection(HttpToolsProtocol):
         self.flow: Flow
         self._framing = Framing()
         self._awaited: Literal["request", "head", "body", "nothing"] = "request"  # or its rest
-        self._head = self._overhead = 0  # bytes of a head, and of what is no content of a body
-        self._timer: asyncio.TimerHandle | None = None
+        self._head = self._overhead = 0  # bytes of a head, and of a body's what is no content
+        self._deadline = Deadline(self.loop, self._time_out)
+        self._gone = self.loop.create_future()  # cancelled when the client has left
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, or hang up on one too many."""
-        super().connection_made(transport)
+        super().connection_made(Corked(transport))  # type: ignore[arg-type]
         self.flow = Flow(transport, self.settings.body_timeout)
         if self.client:
             self.client = (self.client[0].removeprefix(MAPPED), self.client[1])
@@ -51,12 +54,13 @@ class Connection(HttpToolsProtocol):
             self.metrics.errors.labels("connections").inc()
             transport.abort()
         else:
-            self._set_timer(self.settings.header_timeout)
+            self._deadline.set(self.settings.header_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
-        self._set_timer(None)
+        self._deadline.cancel()
         self._framing = Framing()
+        self._gone.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -82,8 +86,8 @@ class Connection(HttpToolsProtocol):
                 return
             left -= COST if known else len(piece) + COST
             self._unset_keepalive_if_required()
-            if self._timer is None:
-                self._set_timer(self.settings.header_timeout)
+            if self._deadline.due is None:
+                self._deadline.set(self.settings.header_timeout)
             self._feed(piece)
             self._check_size(len(piece))
         else:
@@ -113,8 +117,9 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count a head."""
         super().on_message_begin()
+        self.scope["state"]["gone"] = self._gone = self.loop.create_future()
         self._awaited, self._head = "head", 0
-        self._set_timer(self.settings.header_timeout)
+        self._deadline.set(self.settings.header_timeout)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the head; trailers are dropped."""
@@ -131,11 +136,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._awaited, self._overhead = "body", 0
         self._framing.length = content_length(self.headers)
-        self._set_timer(self.settings.body_timeout + LINGER)
+        self._deadline.set(self.settings.body_timeout + LINGER)
 
     def on_body(self, body: bytes) -> None:
         """Give the application what has come of a body."""
         self._overhead -= (1 + PER_BYTE) * len(body)
+        self.cycle.body = self.cycle.body or b""  # type: ignore[assignment]  # a piece alone is not copied
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -143,7 +149,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._awaited = "request"
         self._framing.length = 0
-        self._set_timer(None)
+        self._deadline.set(None)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, if it has come."""
@@ -162,13 +168,7 @@ class Connection(HttpToolsProtocol):
             if self._overhead > MAX_HEAD:
                 self._refuse(400, f"more than {MAX_HEAD:,} bytes in a body that are not of it")
 
-    def _set_timer(self, seconds: float | None) -> None:
-        if self._timer:
-            self._timer.cancel()
-        self._timer = self.loop.call_later(seconds, self._time_out) if seconds else None
-
     def _time_out(self) -> None:
-        self._timer = None
         if self.cycle and not self.cycle.response_complete and self._awaited == "body":
             self.cycle.keep_alive = False  # an answer is due, and what comes after it is late
             self.transport.close()
@@ -189,10 +189,11 @@ class Connection(HttpToolsProtocol):
         if self.cycle:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self._gone.cancel()
         self._awaited = "nothing"
         self._framing = Framing()
         self.transport.write_eof()
         self.transport.resume_reading()
-        self._set_timer(LINGER)
+        self._deadline.set(LINGER)
         self.metrics.errors.labels("http").inc()
         log.info("refused", status=status, detail=detail, client=self.client and self.client[0])

@@ -14,17 +14,18 @@ Result = TypeVar("Result")
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """Wait for `work`; cancel it and raise `ClientGone` when the client goes first.
 
-    Only for a request whose body has been read: what is received after that is its end.
+    `request.state.gone` is the future that is cancelled then. (To wait for it by `request.receive`,
+    as other servers would need it, takes a task for each request.)
     """
     task = asyncio.current_task()
     assert task is not None
+    gone: asyncio.Future[None] = request.state.gone
     waiting = True
 
-    def stop(over: asyncio.Future[Any]) -> None:
-        if waiting and not over.cancelled():  # or the work has ended in the same moment
+    def stop(_: asyncio.Future[None]) -> None:
+        if waiting:  # or the work has ended in the same moment
             task.cancel()
 
-    gone = asyncio.ensure_future(request.receive())
     gone.add_done_callback(stop)
     try:
         return await work
@@ -34,4 +35,4 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Re
         raise
     finally:
         waiting = False
-        gone.cancel()
+        gone.remove_done_callback(stop)

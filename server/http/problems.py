@@ -90,13 +90,18 @@ def refusal(status: int, detail: str) -> bytes:
     return head.encode() + body
 
 
-def gone(request: Request, _: Exception) -> Response:
+async def refuse(request: Request, error: Exception) -> Json:
+    """Answer an error in the event loop; Starlette calls what is no coroutine in a thread."""
+    return problem_response(request, error)
+
+
+async def gone(request: Request, _: Exception) -> Response:
     """Answer nobody; the status, nginx's, is for the log and the metrics."""
     request.state.reasons.append("gone")
     return Response(status_code=499)
 
 
 HANDLERS: dict[type[Exception], Any] = {
-    **dict.fromkeys((HTTPException, ImageError, Overloaded, TimeoutError), problem_response),
+    **dict.fromkeys((HTTPException, ImageError, Overloaded, TimeoutError), refuse),
     **dict.fromkeys((ClientDisconnect, ClientGone), gone),
 }

@@ -51,12 +51,12 @@ class Prediction:
         """The most probable class."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
-    @property
+    @cached_property
     def confidence(self) -> float:
         """The probability of that class."""
         return self.probabilities[self.name]
 
-    @property
+    @cached_property
     def abstain(self) -> bool:
         """Whether that is less than the artefact asks of an answer."""
         return self.confidence < self.threshold

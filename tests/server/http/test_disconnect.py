@@ -7,7 +7,6 @@ import time
 
 import pytest
 from starlette.requests import Request
-from starlette.types import Message
 
 from server.http.disconnect import unless_gone
 from tests.kit.drawing import photograph
@@ -50,19 +49,20 @@ def test_a_client_who_leaves_hurts_nobody(live: Live, sent: bytes, seen: bool, r
 
 def test_who_leaves_in_the_moment_of_the_answer_stops_nothing_after_it() -> None:
     async def scenario() -> str:
-        both = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        gone, ready = loop.create_future(), asyncio.Event()
+        request = Request({"type": "http", "state": {"gone": gone}})
 
-        async def receive() -> Message:
-            await both.wait()
-            return {"type": "http.disconnect"}
+        def both() -> None:
+            ready.set()
+            gone.cancel()
 
         async def work() -> str:
-            await asyncio.sleep(0)  # so that the client's leave is seen first
-            await both.wait()
+            await ready.wait()
             return "answer"
 
-        asyncio.get_running_loop().call_later(0.01, both.set)
-        answer = await unless_gone(Request({"type": "http"}, receive), work())
+        loop.call_later(0.01, both)
+        answer = await unless_gone(request, work())
         await asyncio.sleep(0.01)
         return answer
 
