@@ -43,9 +43,10 @@ class Batcher(Generic[Item, Result]):
     name: what the threads are called, with a number
     most: seconds that a measurement of `cost` counts at most
 
-    Whenever a runner is free it takes what waits, up to `limit`: a lone item starts at once, and
-    under load batches grow by themselves. Items whose caller has gone are dropped. If `run` raises
-    for several items it is called again for each alone, so that none fails for another.
+    Whenever a runner is free it takes what waits, up to `limit`, where no other is free for it: a
+    lone item starts at once, and under load batches grow by themselves. Items whose caller has gone
+    are dropped. If `run` raises for several items it is called again for each alone, so that none
+    fails for another.
 
     Threads and a queue instead of an executor: its futures cost 0.1 ms an item and, worse, a free
     runner would wait for the event loop before it gets more.
@@ -103,7 +104,9 @@ class Batcher(Generic[Item, Result]):
         while job := self._waiting.get():
             batch = [job]
             try:
-                while len(batch) < self._limit and (job := self._waiting.get_nowait()):
+                while len(batch) < self._limit and self._since.count(None) == 1:  # itself
+                    if not (job := self._waiting.get_nowait()):
+                        break
                     batch.append(job)
             except Empty:
                 pass

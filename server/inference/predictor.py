@@ -25,7 +25,7 @@ Images = Sequence[bytes] | Pixels  # as they are encoded, or `[n, size, size, 3]
 Observer = Callable[[Prediction], None]
 Result = TypeVar("Result")
 
-CUDA_BATCH = 16
+CUDA_BATCH, PAIR = 16, 2  # the second: of a thread of the CPU, where no other is free for one
 STUCK = 3  # deadlines; work that has not come back by then is not expected to
 PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 
@@ -33,9 +33,9 @@ PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 class Predictor:
     """Answers images, as many as come, on threads as many as there are cores.
 
-    On the CPU a thread has an image to itself from the bytes to the answer: it waits for nobody,
-    and the pixels stay in its core's cache. That beats batches there. On CUDA, or where
-    `SERVER_BATCH` asks for it, a pool decodes and the network takes batches.
+    On the CPU a thread has one image, or two, to itself from bytes to answers: it waits for nobody,
+    and pixels stay in its core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool
+    decodes and the network takes batches.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Predictor:
             most=deadline,
         )
         self._runners: Batcher[AnyImage, Prediction] = Batcher(
-            worker.predict, limit=batch, runners=runners, name="predict", most=deadline
+            worker.predict, limit=max(PAIR, batch), runners=runners, name="predict", most=deadline
         )
         way = (self._runners,) if batch == 1 else (self._decoders, self._runners)
         self.admission = Admission(

@@ -90,6 +90,23 @@ def test_runners_work_at_once_and_share_what_waits() -> None:
     assert asyncio.run(scenario()) == [0, 2, 4, 6, 8, 10]
 
 
+def test_no_runner_takes_what_another_is_free_for() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(run, limit=2, runners=2, name="test")
+        for number in range(50):
+            await asyncio.gather(*map(batcher.submit, (2 * number, 2 * number + 1)))
+            await asyncio.sleep(0.005)  # until both wait again
+        batcher.close()
+
+    def run(numbers: Sequence[int]) -> Sequence[int]:
+        batches.append(len(numbers))
+        return numbers
+
+    batches: list[int] = []
+    asyncio.run(scenario())
+    assert batches == [1] * 100
+
+
 def test_closing_finishes_what_waits() -> None:
     async def scenario() -> list[int]:
         batcher = Batcher(gate, limit=2, runners=1, name="test")
