@@ -4,13 +4,12 @@ import json
 import tempfile
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.pictures import write_all
 from tests.benchmarks.serving import MODEL
-from tests.benchmarks.wrk import load
+from tests.benchmarks.wrk import load_and_cost
 from tests.kit.live import serve
 
 CONNECTIONS, SECONDS = 20, 10
@@ -21,12 +20,9 @@ LIMIT = 0.6  # milliseconds
 def measure(folder: Path, file: Path) -> tuple[dict[str, float], float]:
     """Return the CPU milliseconds of each part of a request, and of all of it."""
     with serve(folder, MODEL, module="tests.benchmarks.timed_server", PROVIDER="cpu") as live:
-        process, url = psutil.Process(live.process.pid), f"{live.url}/predict"
-        load(url, file, connections=CONNECTIONS, seconds=1)
-        before = sum(process.cpu_times()[:2])
-        seen = load(url, file, connections=CONNECTIONS, seconds=SECONDS)
-        total = 1000 * (sum(process.cpu_times()[:2]) - before) / seen.requests
-    return json.loads((folder / "parts.json").read_text()), total
+        load_and_cost(live, file, connections=CONNECTIONS, seconds=1)
+        _, total = load_and_cost(live, file, connections=CONNECTIONS, seconds=SECONDS)
+    return json.loads((folder / "parts.json").read_text()), 1000 * total
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from server.settings import Settings
 from tests.benchmarks.pictures import write_all
-from tests.benchmarks.wrk import Load, load
+from tests.benchmarks.wrk import Load, load, load_and_cost
 from tests.kit.live import Live, serve
 from tests.kit.stage import ROOT
 
@@ -37,15 +37,12 @@ def in_process(file: Path) -> tuple[float, float]:
 
 def compare(live: Live, file: Path) -> list[str]:
     """Return a row of the table: the server at 20 connections in turns with the bare cores."""
-    process = psutil.Process(live.process.pid)
     rates, bares, describeds, cpu = [], [], [], []
-    url = f"{live.url}/predict"
     for _ in range(ROUNDS):
         bare, described = in_process(file)
-        before = sum(process.cpu_times()[:2])
-        seen = load(url, file, connections=20, seconds=SECONDS)
-        cpu.append((sum(process.cpu_times()[:2]) - before) / seen.requests)
-        for values, value in ((rates, seen.per_second), (bares, bare), (describeds, described)):
+        seen, cost = load_and_cost(live, file, connections=20, seconds=SECONDS)
+        measured = (seen.per_second, bare, described, cost)
+        for values, value in zip((rates, bares, describeds, cpu), measured, strict=True):
             values.append(value)
     rate, bare, described = (statistics.median(x) for x in (rates, bares, describeds))
     return [

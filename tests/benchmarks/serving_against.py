@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.pictures import write_all
 from tests.benchmarks.serving import MODEL
-from tests.benchmarks.wrk import load
+from tests.benchmarks.wrk import load_and_cost
 from tests.kit.live import Live, serve
 from tests.kit.stage import ROOT
 
@@ -35,10 +34,8 @@ def checkout(commit: str, folder: Path) -> Iterator[Path]:
 
 def measure(live: Live, file: Path) -> tuple[float, float]:
     """Return requests/s at 20 connections, and CPU seconds a request."""
-    process = psutil.Process(live.process.pid)
-    before = sum(process.cpu_times()[:2])
-    seen = load(f"{live.url}/predict", file, connections=20, seconds=SECONDS)
-    return seen.per_second, (sum(process.cpu_times()[:2]) - before) / seen.requests
+    seen, cost = load_and_cost(live, file, connections=20, seconds=SECONDS)
+    return seen.per_second, cost
 
 
 def compare(servers: tuple[Live, Live], file: Path) -> list[str]:

@@ -40,7 +40,8 @@ def main() -> int:
     Resizer.__call__ = timed("resize", Resizer.__call__)  # type: ignore[method-assign]
     Classifier.__call__ = timed("network", Classifier.__call__)  # type: ignore[method-assign]
     code = server.__main__.main()
-    means = {name: 1000 * sum(seconds) / len(seconds) for name, seconds in spent.items()}
+    images = len(spent["decode"])
+    means = {name: 1000 * sum(seconds) / images for name, seconds in spent.items()}
     Path("parts.json").write_text(json.dumps(means))
     return code
 
