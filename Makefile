@@ -102,6 +102,7 @@ bench: install ## print how fast and how large; some minutes
 	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.decoding
 	@python -m tests.benchmarks.serving
+	@python -m tests.benchmarks.overhead
 	@python -m tests.benchmarks.drift
 	@python -m tests.benchmarks.explain
 	@python -m tests.benchmarks.cuda
