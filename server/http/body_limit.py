@@ -34,7 +34,7 @@ class BodyLimit:
         end = asyncio.get_running_loop().time() + self.settings.body_timeout
 
         async def receive_whole() -> Message:
-            """Return the body as one message: each more would wake all that stand between."""
+            """Return the body as one message, under one deadline; each more would have its own."""
             nonlocal received, complete
             if complete:
                 return await receive()

@@ -14,6 +14,7 @@ class Corked:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._pieces: list[bytes] = []
+        self.is_closing = transport.is_closing  # asked for each piece that comes
 
     def __getattr__(self, name: str) -> Any:
         """Return what the transport itself has."""
