@@ -55,7 +55,8 @@ def main() -> int:
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
     listener.listen()
-    if app.state.predictor.stuck(0):  # the end of Python would wait for it, or crash
+    # the end of Python would wait for them, or crash
+    if app.state.predictor.stuck(0) or app.state.swap.busy:
         _exit_now()
     return 0
 

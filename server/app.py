@@ -19,6 +19,7 @@ from server.http.paths import NotFound, RootPath
 from server.http.problems import HANDLERS
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
+from server.inference.served_model import ServedModel
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.feedback import FeedbackRoute
@@ -28,6 +29,7 @@ from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
 from server.settings import Settings
+from server.swap import Swap
 from server.telemetry.metrics import Metrics
 from server.telemetry.population_stability import Stability
 
@@ -46,20 +48,31 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     feedback = FeedbackRoute(classifier.metadata.classes, settings, metrics)
     observers = [monitoring.observe, stability.observe]
     observers += [feedback.observe] if settings.feedback else []
-    predictor = Predictor(
-        classifier,
-        settings,
+    predictor = Predictor(classifier, settings, metrics, observers=observers)
+    health = Health(
+        predictor,
         metrics,
-        observers=observers,
-        probe_observers=[observer.observe for observer in _observers(classifier, settings)],
+        lambda classifier: [one.observe for one in _observers(classifier, settings)],
     )
-    health = Health(predictor, metrics)
+    openapi = OpenApi(classifier.metadata, settings)
+
+    def take_over(model: ServedModel) -> None:
+        openapi.describe(model.metadata)
+        feedback.classes = frozenset(model.metadata.classes)
+        stability.compare_with(model.metadata.reference)
+        stability.show(metrics)
+        monitoring.classifier = model.classifier
+        predictor.serve(model)
+
+    swap = Swap(predictor, health, settings, take_over)
     routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await health.check()
+        swap.start()
         yield
+        await swap.close()
         await monitoring.close()
         predictor.close()
         feedback.close()
@@ -80,7 +93,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/monitoring", monitoring.page),
         Route("/monitoring.json", monitoring.verdicts),
         Route("/metrics", exposition),
-        Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
+        Route("/openapi.json", openapi.openapi),
         *protocol.routes(),
     ]
     if settings.feedback:
@@ -109,12 +122,12 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
     app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
     app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
-    app.state.predictor = predictor
+    app.state.predictor, app.state.swap = predictor, swap
     return app
 
 
 def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
-    """Return what sees each answer; made twice, so that the golden image's is not counted."""
+    """Return what sees each answer; made anew for golden images, which are not counted."""
     metrics = Metrics()
     stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
     return metrics, Monitoring(classifier, settings, metrics), stability

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from server.image.resize import Pixels
 from server.inference.memory import Turn
+from server.inference.served_model import ServedModel
 from server.predictions.prediction import Picture
 
 TENSOR = "TENSOR"  # the format of what came as pixels
@@ -13,10 +14,14 @@ TENSOR = "TENSOR"  # the format of what came as pixels
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedImage:
-    """The bytes of an image; `recorded`: whether it came from a client, so belongs in the log."""
+    """The bytes of an image, and the model that is to answer it.
+
+    recorded: whether it came from a client, so belongs in the log.
+    """
 
     data: bytes
     recorded: bool
+    model: ServedModel
     turn: Turn | None = None  # where it has waited for room
     arrived: float = field(default_factory=time.perf_counter)  # as all times here
 
@@ -27,6 +32,7 @@ class ResizedImage:
 
     pixels: Pixels
     recorded: bool
+    model: ServedModel
     arrived: float = field(default_factory=time.perf_counter)
 
 

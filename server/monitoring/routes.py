@@ -83,13 +83,19 @@ class Monitoring:
             if error := made.exception():
                 log.error("monitoring", problem=str(error))
                 raise HTTPException(500, "the report could not be made; it has been logged")
-            return made.result()
-        if self._report and time.monotonic() < self._kept_until:
-            return self._report
+            if self._of_this_model(made.result()):
+                return made.result()
+        kept = self._report
+        if kept and self._of_this_model(kept) and time.monotonic() < self._kept_until:
+            return kept
         if not self._making:
             self._making = asyncio.create_task(self._make())
         detail = f"the report is being made; try again in {RETRY} s"
         raise HTTPException(503, detail, {"Retry-After": str(RETRY)})
+
+    def _of_this_model(self, report: Report) -> bool:
+        """Whether no other model has followed since."""
+        return bool(report.verdicts["model"] == self.classifier.name)
 
     def _check(self) -> None:
         missing = [name for name in NEEDED if find_spec(name) is None]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,7 @@ from server.http.forms import refuse_encoding
 from server.http.json import Json
 from server.http.problems import INFERENCE_PROTOCOL
 from server.inference.predictor import Predictor
+from server.inference.served_model import ServedModel
 from server.predictions.prediction import Prediction
 from server.routes import tensors
 from server.routes.health import Health
@@ -38,9 +40,7 @@ class InferenceProtocol:
 
     def __init__(self, predictor: Predictor, health: Health, settings: Settings) -> None:
         self.predictor, self.health = predictor, health
-        self.name = PurePosixPath(settings.model).stem
-        self.most, self.side = settings.max_batch_images, predictor.metadata.image_size
-        self.elements = self.most * self.side**2 * 3
+        self.name, self.most = PurePosixPath(settings.model).stem, settings.max_batch_images
 
     def routes(self) -> list[Route]:
         """Return them; what the protocol knows under another name is not there."""
@@ -50,7 +50,7 @@ class InferenceProtocol:
             Route(f"{root}/health/live", self.live),
             Route(f"{root}/health/ready", self.ready),
         ]
-        for path in (model, f"{model}/versions/{self.predictor.name}"):
+        for path in (model, f"{model}/versions/{{version}}"):
             routes += [
                 Route(path, self.model),
                 Route(f"{path}/ready", self.model_ready),
@@ -74,18 +74,19 @@ class InferenceProtocol:
         ready = await self.health.check() is None
         return Json({"ready": ready}, 200 if ready else 400)
 
-    async def model_ready(self, _: Request) -> Json:
+    async def model_ready(self, request: Request) -> Json:
         """Say the same of the model, which is the only one."""
-        ready = await self.health.check() is None
-        return Json({"name": self.name, "ready": ready}, 200 if ready else 400)
+        self._model(request)
+        answer = {"name": self.name, "ready": await self.health.check() is None}
+        return Json(answer, 200 if answer["ready"] else 400)
 
-    async def model(self, _: Request) -> Json:
+    async def model(self, request: Request) -> Json:
         """Describe inputs and outputs; -1 is the number of images."""
-        classes = self.predictor.metadata.classes
-        side, features = self.side, self.predictor.classifier.features
+        model = self._model(request)
+        classes, side = model.metadata.classes, model.metadata.image_size
         return Json({
             "name": self.name,
-            "versions": [self.predictor.name],
+            "versions": [model.name],
             "platform": "onnxruntime_onnx",
             "inputs": [
                 {"name": IMAGES, "datatype": "UINT8", "shape": [-1, side, side, 3]},
@@ -94,28 +95,28 @@ class InferenceProtocol:
             "outputs": [
                 {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(classes)],
                  "parameters": {"labels": classes}},
-                {"name": "embedding", "datatype": "FP32", "shape": [-1, features]},
+                {"name": "embedding", "datatype": "FP32", "shape": [-1, model.classifier.features]},
                 {"name": "class", "datatype": "BYTES", "shape": [-1]},
             ],
         })  # fmt: skip
 
     async def infer(self, request: Request) -> Response:
         """Answer images, as tensors or as files; one that cannot be read fails the request."""
+        model = self._model(request)
         refuse_encoding(request)
         self.predictor.check()
         body, header = await request.body(), request.headers.get(tensors.HEADER)
         if len(body) > SMALL and header is None:
-            inference, images = await asyncio.to_thread(self._read, body, header)
+            inference, images = await asyncio.to_thread(self._read, body, header, model)
         else:
-            inference, images = self._read(body, header)
-        results = await unless_gone(request, self.predictor.predict_batch(images))
+            inference, images = self._read(body, header, model)
+        results = await unless_gone(request, self.predictor.predict_batch(images, model))
         predictions = list(_whole(results))
         request.state.milliseconds = predictions[0].milliseconds
-        about = {"model_name": self.name, "model_version": self.predictor.name}
-        if inference.id is not None:
-            about["id"] = inference.id
+        about = {"model_name": self.name, "model_version": model.name}
+        identity = {} if inference.id is None else {"id": inference.id}
         content, length = _written(
-            {**about, "parameters": {"ids": [one.id for one in predictions]}},
+            {**about, **identity, "parameters": {"ids": [one.id for one in predictions]}},
             {name: _output(name, predictions) for name in inference.outputs},
             inference.outputs,
         )
@@ -124,16 +125,27 @@ class InferenceProtocol:
         headers = {tensors.HEADER: str(length)}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    def _read(self, body: bytes, header: str | None) -> tuple[tensors.Inference, Any]:
-        inference = tensors.read_inference(body, header, known=OUTPUTS, elements=self.elements)
+    def _model(self, request: Request) -> ServedModel:
+        """Return what is served, or raise a 404 where the path names another version."""
+        model, version = self.predictor.model, request.path_params.get("version")
+        if version and version != model.name:
+            raise HTTPException(404, f"no such version; {model.name} is served")
+        request.state.route = request.scope["path"].replace(f"/versions/{version}", "")
+        return model
+
+    def _read(
+        self, body: bytes, header: str | None, model: ServedModel
+    ) -> tuple[tensors.Inference, Any]:
+        side, most = model.metadata.image_size, self.most
+        inference = tensors.read_inference(body, header, known=OUTPUTS, elements=most * side**2 * 3)
         unknown = [name for name in inference.outputs if name not in OUTPUTS]
         if unknown:
             raise tensors.refused(f"no output {unknown[0][:60]!r}; there are {', '.join(OUTPUTS)}")
         tensor = inference.tensor
         if tensor.name == IMAGES:
-            return inference, tensors.pixels(tensor, side=self.side, most=self.most)
+            return inference, tensors.pixels(tensor, side=side, most=most)
         if tensor.name == FILES:
-            return inference, tensors.files(tensor, most=self.most)
+            return inference, tensors.files(tensor, most=most)
         raise tensors.refused(f"no input {tensor.name[:60]!r}; there are {IMAGES} and {FILES}")
 
 
@@ -150,8 +162,7 @@ def _whole(results: Sequence[Prediction | BaseException]) -> Sequence[Prediction
 def _output(name: str, predictions: Sequence[Prediction]) -> Array | list[str]:
     match name:
         case "probabilities":
-            rows = [list(one.probabilities.values()) for one in predictions]
-            return np.array(rows, np.float32)
+            return np.array([[*one.probabilities.values()] for one in predictions], np.float32)
         case "embedding":
             return np.array([one.embedding for one in predictions], np.float32)
         case _:
