@@ -20,6 +20,7 @@ from server.http.problems import HANDLERS
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
 from server.inference.served_model import ServedModel
+from server.inference.shadow import Shadow, ShadowMiddleware
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.feedback import FeedbackRoute
@@ -41,8 +42,10 @@ CORS: dict[str, Any] = {
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_app(classifier: Classifier, settings: Settings) -> Starlette:
-    """Return the application; its `state` has what the listener needs."""
+def create_app(
+    classifier: Classifier, settings: Settings, unseen: Classifier | None = None
+) -> Starlette:
+    """Return the application; its `state` has what the listener needs. `unseen`: the shadow."""
     metrics, monitoring, stability = _observers(classifier, settings)
     stability.show(metrics)
     feedback = FeedbackRoute(classifier.metadata.classes, settings, metrics)
@@ -55,6 +58,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         lambda classifier: [one.observe for one in _observers(classifier, settings)],
     )
     openapi = OpenApi(classifier.metadata, settings)
+    shadow = Shadow(unseen, predictor, settings, metrics) if unseen else None
+    health.shadow = monitoring.shadow = shadow
 
     def take_over(model: ServedModel) -> None:
         openapi.describe(model.metadata)
@@ -63,6 +68,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         stability.show(metrics)
         monitoring.classifier = model.classifier
         predictor.serve(model)
+        if shadow:
+            shadow.start_over()
 
     swap = Swap(predictor, health, settings, take_over)
     routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)
@@ -73,6 +80,8 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         swap.start()
         yield
         await swap.close()
+        if shadow:
+            await shadow.close()
         await monitoring.close()
         predictor.close()
         feedback.close()
@@ -99,7 +108,29 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     if settings.feedback:
         paths.append(Route("/feedback", feedback.feedback, methods=["POST"]))
     known, prefix = {route.path for route in paths}, settings.root_path
-    layers = []
+    layers = _layers(settings, known, health, metrics)
+    if shadow:
+        layers.insert(0, Middleware(ShadowMiddleware, shadow=shadow))
+    app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
+    app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
+    app.state.predictor, app.state.swap = predictor, swap
+    app.state.busy = lambda: predictor.stuck(0) or swap.busy or (shadow and shadow.busy)
+    return app
+
+
+def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
+    """Return what sees each answer; made anew for golden images, which are not counted."""
+    metrics = Metrics()
+    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
+    return metrics, Monitoring(classifier, settings, metrics), stability
+
+
+def _layers(
+    settings: Settings, known: set[str], health: Health, metrics: Metrics
+) -> list[Middleware]:
+    """Return the middleware, the outermost first. `known`: the paths of all routes."""
+    layers, prefix = [], settings.root_path
     if settings.trusted_proxies:
         trusted = list(settings.trusted_proxies)
         layers.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
@@ -109,7 +140,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Middleware(
             AccessMiddleware,
             metrics=metrics,
-            provider=classifier.provider,
+            provider=health.predictor.model.classifier.provider,
             routes=known,
             draining=lambda: health.draining,
         )
@@ -119,15 +150,4 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     if settings.api_keys:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
     layers.append(Middleware(BodyLimit, settings=settings))
-    app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
-    app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
-    app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
-    app.state.predictor, app.state.swap = predictor, swap
-    return app
-
-
-def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
-    """Return what sees each answer; made anew for golden images, which are not counted."""
-    metrics = Metrics()
-    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
-    return metrics, Monitoring(classifier, settings, metrics), stability
+    return layers

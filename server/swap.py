@@ -5,7 +5,6 @@ What is under way keeps the model that it began with; with its last image the ol
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ import structlog
 from server.errors import ModelError, Overloaded
 from server.inference.batcher import Batcher
 from server.inference.predictor import Predictor
-from server.inference.served_model import ServedModel
+from server.inference.served_model import ServedModel, open_artefact
 from server.model.classifier import Classifier
 from server.routes.health import Health
 from server.settings import PREFIX, Settings
@@ -124,18 +123,12 @@ class Swap:
             return served
         try:
             self.file.check(content)
-            classifier = Classifier(
-                content,
-                policy=self.settings.provider,
-                threads=self.settings.threads,
-                graphs=self.settings.cuda_graphs,
-            )
+            classifier = open_artefact(content, self.settings)
         except ModelError as error:
             raise Refused("artefact", self._without_location(error)) from None
         self._compare(classifier, served.classifier)
         model = ServedModel(classifier, batch=self.settings.batch)
-        with suppress(Exception):  # the golden image will meet it, too
-            model.warm_up()
+        model.warm_up()
         return model
 
     def _content(self) -> Content | None:

@@ -1,17 +1,26 @@
 """A model that answers: an artefact, and how its network is asked about several images at once."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from server.image.resize import Pixels
 from server.inference.cuda_batches import CudaBatches
-from server.model.classifier import Classifier, Floats
+from server.model.classifier import Classifier, Floats, Readable
 from server.model.providers import CUDA
+from server.settings import Settings
 
 CUDA_BATCH = 16
 
 Network = Callable[[Sequence[Pixels]], tuple[Floats, Floats]]
+
+
+def open_artefact(file: Readable, settings: Settings) -> Classifier:
+    """Open a file as the settings ask, or raise `ModelError`."""
+    return Classifier(
+        file, policy=settings.provider, threads=settings.threads, graphs=settings.cuda_graphs
+    )
 
 
 class ServedModel:
@@ -40,7 +49,8 @@ class ServedModel:
     def warm_up(self) -> None:
         """Run the network once, so that nobody waits for what its first run sets up."""
         size = self.metadata.image_size
-        self.network([np.zeros((size, size, 3), np.uint8)])
+        with suppress(Exception):  # it will be met again, by somebody who says so
+            self.network([np.zeros((size, size, 3), np.uint8)])
 
 
 def _stacked(images: Sequence[Pixels]) -> Pixels:

@@ -13,7 +13,14 @@ from server.image.decode import decode
 from server.image.features import image_features
 from server.image.header import Header
 from server.image.resize import Pixels
-from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage, describe
+from server.inference.images import (
+    AnyImage,
+    DecodedImage,
+    EncodedImage,
+    ResizedImage,
+    Sample,
+    describe,
+)
 from server.inference.memory import DecodingMemory, Share
 from server.inference.served_model import ServedModel
 from server.model.classifier import Floats
@@ -92,12 +99,14 @@ class Worker:
         """Decode what is not yet, ask the network about all at once, and log its answers."""
         images = [one if isinstance(one, DecodedImage) else self.decode(one) for one in batch]
         predictions, seconds = self.ask(images)
-        recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
-        lost = self.log.append(recorded)
-        if self.kept:
-            for image in images:
-                if isinstance(source := image.source, EncodedImage) and source.recorded:
-                    self.kept.keep(image.picture.sha256, image.picture.format, source.data)
+        recorded = [
+            Sample(image, prediction)
+            for image, prediction in zip(images, predictions, strict=True)
+            if image.source.recorded
+        ]
+        lost = self.log.append([prediction for _, prediction in recorded])
+        for sample in recorded:
+            self._pass_on(sample)
         self.metrics.observe_run(len(batch), seconds, lost_rows=lost)
         return predictions
 
@@ -121,6 +130,14 @@ class Worker:
         self.log.close()
         if self.kept:
             self.kept.close(patience=PATIENCE)
+
+    def _pass_on(self, sample: Sample) -> None:
+        """Keep an image, or leave it to others, where that is wanted."""
+        source, picture = sample.image.source, sample.image.picture
+        if self.kept and isinstance(source, EncodedImage):
+            self.kept.keep(picture.sha256, picture.format, source.data)
+        if source.samples is not None:
+            source.samples.append(sample)
 
     def _prediction(
         self,

@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from server.drift.page import headed
 from server.http.json import Json
+from server.inference.shadow import Shadow
 from server.model.classifier import Classifier
 from server.monitoring.recent import RecentRows
 from server.monitoring.report import Job, Report
@@ -51,6 +53,7 @@ class Monitoring:
         self.reference = Path(settings.reference) if settings.reference else beside
         self.in_memory = settings.prediction_log in (STDOUT, OFF)
         self.recent = RecentRows(settings.monitoring_rows)
+        self.shadow: Shadow | None = None
         self._report: Report | None = None
         self._kept_until = 0.0  # by time.monotonic
         self._making: asyncio.Task[Report] | None = None
@@ -63,11 +66,14 @@ class Monitoring:
     async def page(self, _: Request) -> HTMLResponse:
         """Answer Evidently's page."""
         page = self._current().page
+        if self.shadow:
+            page = headed(page.decode(), self.shadow.lines()).encode()
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     async def verdicts(self, _: Request) -> Json:
         """Answer the verdicts, in the shape of metrics/details/drift.json."""
-        return Json(self._current().verdicts)
+        shadow = {"shadow": self.shadow.verdicts()} if self.shadow else {}
+        return Json({**self._current().verdicts, **shadow})
 
     async def close(self) -> None:
         """End a process that is still at it."""

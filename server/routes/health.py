@@ -15,6 +15,7 @@ from server.errors import ImageError, Overloaded
 from server.http.json import Json
 from server.inference.predictor import STUCK, Observer, Predictor
 from server.inference.served_model import ServedModel
+from server.inference.shadow import Shadow
 from server.model.classifier import Classifier
 from server.model.metadata import Metadata
 from server.model.policy import ProviderPolicy
@@ -48,6 +49,7 @@ class Health:
     ) -> None:
         self.predictor, self.observers = predictor, observers
         self.refused: str | None = None
+        self.shadow: Shadow | None = None
         self.since = datetime.now(UTC)
         self.draining = False
         self.problem: str | None = "the golden image has not been through yet"
@@ -126,6 +128,7 @@ class Health:
             "log": predictor.worker.log.state(),
             **({"fallback": classifier.fallback} if classifier.fallback else {}),
             **({"refused_model": self.refused} if self.refused else {}),
+            **({"shadow": self.shadow.state()} if self.shadow else {}),
         }
 
     def _stuck(self) -> str:
