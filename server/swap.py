@@ -5,12 +5,14 @@ What is under way keeps the model that it began with; with its last image the ol
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from threading import Timer
 from typing import Any
 
 import structlog
 
 from server.errors import ModelError, Overloaded
 from server.inference.batcher import Batcher
+from server.inference.memory import give_back_freed
 from server.inference.predictor import Predictor
 from server.inference.served_model import ServedModel, open_artefact
 from server.model.classifier import Classifier
@@ -175,6 +177,9 @@ class Swap:
         self.health.problem = None
         self.predictor.metrics.swaps.labels("served").inc()
         log.info("model", model=model.name, before=before, provider=model.classifier.provider)
+        tidy_up = Timer(self.settings.deadline, give_back_freed)  # then nobody needs the old one
+        tidy_up.daemon = True
+        tidy_up.start()
 
     def _refuse(self, refused: Refused) -> None:
         self.predictor.metrics.swaps.labels(refused.reason).inc()
