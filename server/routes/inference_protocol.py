@@ -6,6 +6,7 @@ answer by this door is a prediction like any other: limits, keys, admission, log
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ from server.http.disconnect import unless_gone
 from server.http.forms import refuse_encoding
 from server.http.json import Json
 from server.http.problems import INFERENCE_PROTOCOL
+from server.image.resize import Pixels
 from server.inference.predictor import Predictor
 from server.inference.served_model import ServedModel
 from server.predictions.prediction import Prediction
@@ -106,24 +108,25 @@ class InferenceProtocol:
         refuse_encoding(request)
         self.predictor.check()
         body, header = await request.body(), request.headers.get(tensors.HEADER)
-        if len(body) > SMALL and header is None:
-            inference, images = await asyncio.to_thread(self._read, body, header, model)
-        else:
-            inference, images = self._read(body, header, model)
-        results = await unless_gone(request, self.predictor.predict_batch(images, model))
-        predictions = list(_whole(results))
+        read, long = partial(self._read, body, header, model), len(body) > SMALL and header is None
+        inference, images = await asyncio.to_thread(read) if long else read()
+        predictions = await unless_gone(request, self._predict(images, model))
         request.state.milliseconds = predictions[0].milliseconds
-        about = {"model_name": self.name, "model_version": model.name}
-        identity = {} if inference.id is None else {"id": inference.id}
+        about: dict[str, Any] = {} if inference.id is None else {"id": inference.id}
+        about |= {"model_name": self.name, "model_version": model.name}
         content, length = _written(
-            {**about, **identity, "parameters": {"ids": [one.id for one in predictions]}},
+            {**about, "parameters": {"ids": [one.id for one in predictions]}},
             {name: _output(name, predictions) for name in inference.outputs},
             inference.outputs,
         )
-        if length is None:
-            return Response(content, media_type="application/json")
-        headers = {tensors.HEADER: str(length)}
-        return Response(content, media_type="application/octet-stream", headers=headers)
+        kind = "application/json" if length is None else "application/octet-stream"
+        headers = {} if length is None else {tensors.HEADER: str(length)}
+        return Response(content, media_type=kind, headers=headers)
+
+    async def _predict(self, images: list[bytes] | Pixels, model: ServedModel) -> list[Prediction]:
+        if isinstance(images, list):
+            return _whole(await self.predictor.predict_batch(images, model))
+        return await self.predictor.predict_pixels(images, model)
 
     def _model(self, request: Request) -> ServedModel:
         """Return what is served, or raise a 404 where the path names another version."""
@@ -135,7 +138,7 @@ class InferenceProtocol:
 
     def _read(
         self, body: bytes, header: str | None, model: ServedModel
-    ) -> tuple[tensors.Inference, Any]:
+    ) -> tuple[tensors.Inference, list[bytes] | Pixels]:
         side, most = model.metadata.image_size, self.most
         inference = tensors.read_inference(body, header, known=OUTPUTS, elements=most * side**2 * 3)
         unknown = [name for name in inference.outputs if name not in OUTPUTS]
@@ -149,7 +152,7 @@ class InferenceProtocol:
         raise tensors.refused(f"no input {tensor.name[:60]!r}; there are {IMAGES} and {FILES}")
 
 
-def _whole(results: Sequence[Prediction | BaseException]) -> Sequence[Prediction]:
+def _whole(results: Sequence[Prediction | BaseException]) -> list[Prediction]:
     """Return the predictions, or raise what is wrong with the first image that got none."""
     for number, result in enumerate(results):
         if isinstance(result, ImageError):
@@ -185,7 +188,8 @@ def _written(
             data, raw = values.ravel().tolist(), values.astype("<f4").tobytes()
         else:
             one |= {"datatype": "BYTES", "shape": [len(values)]}
-            data, raw = values, _joined(values)
+            data, texts = values, map(str.encode, values)
+            raw = b"".join(len(text).to_bytes(tensors.LENGTH, "little") + text for text in texts)
         if binary[name]:
             one["parameters"] = {"binary_data_size": len(raw)}
             pieces.append(raw)
@@ -194,8 +198,3 @@ def _written(
         described.append(one)
     head = orjson.dumps({**about, "outputs": described})
     return b"".join([head, *pieces]), len(head) if pieces else None
-
-
-def _joined(texts: list[str]) -> bytes:
-    raw = [text.encode() for text in texts]
-    return b"".join(len(one).to_bytes(tensors.LENGTH, "little") + one for one in raw)
