@@ -25,7 +25,7 @@ from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.feedback import FeedbackRoute
 from server.routes.health import Health
-from server.routes.inference_protocol import InferenceProtocol
+from server.routes.inference_protocol import VERSION, InferenceProtocol
 from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
@@ -67,6 +67,7 @@ def create_app(
         stability.compare_with(model.metadata.reference)
         stability.show(metrics)
         monitoring.classifier = model.classifier
+        known.update(route.path.replace(VERSION, model.name) for route in paths)
         predictor.serve(model)
         if shadow:
             shadow.start_over()
@@ -107,7 +108,8 @@ def create_app(
     ]
     if settings.feedback:
         paths.append(Route("/feedback", feedback.feedback, methods=["POST"]))
-    known, prefix = {route.path for route in paths}, settings.root_path
+    prefix = settings.root_path
+    known = {route.path.replace(VERSION, classifier.name) for route in paths}
     layers = _layers(settings, known, health, metrics)
     if shadow:
         layers.insert(0, Middleware(ShadowMiddleware, shadow=shadow))

@@ -91,6 +91,8 @@ class Swap:
                 if model is not self.predictor.model:
                     await self._check(model)
                     self._serve(model)
+                elif again:
+                    log.info("the model is the same", model=model.name)
                 self.health.refused = None
             except Refused as refused:
                 self._refuse(refused)

@@ -38,7 +38,7 @@ class AccessMiddleware:
 
     The request id is the client's `X-Request-ID` where that is sane, else a UUIDv7. A route leaves
     `request.state.milliseconds` for `Server-Timing`. `request.state.reasons`: why the request, or
-    some of its images, got no answer. `request.state.route`: the label that it has in the metrics.
+    some of its images, got no answer.
 
     app: what is wrapped.
     metrics: where requests are counted.
@@ -63,7 +63,6 @@ class AccessMiddleware:
         state, sent_id = request.state, request.headers.get("x-request-id", "")
         state.request_id = sent_id if SANE_ID.fullmatch(sent_id) else str(uuid7())
         state.milliseconds, state.reasons = {}, []
-        state.route = path if (path := scope["path"]) in self.routes else "other"
         status = 0
 
         async def send_complete(message: Message) -> None:
@@ -95,7 +94,8 @@ class AccessMiddleware:
 
     def _note(self, request: Request, status: int, seconds: float) -> None:
         path, reasons = request.scope["path"], request.state.reasons
-        self.metrics.observe_request(request.state.route, status, seconds, reasons)
+        route = path if path in self.routes else "other"
+        self.metrics.observe_request(route, status, seconds, reasons)
         log.info(
             "request",
             method=request.method,

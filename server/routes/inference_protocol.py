@@ -32,6 +32,7 @@ from server.routes.health import Health
 from server.settings import Settings
 
 IMAGES, FILES = "images", "image_bytes"
+VERSION = "{version}"  # in a path
 OUTPUTS = ("probabilities", "embedding", "class")
 Array = npt.NDArray[Any]
 SMALL = 65_536  # bytes of JSON that are read at once; more take a thread
@@ -52,7 +53,7 @@ class InferenceProtocol:
             Route(f"{root}/health/live", self.live),
             Route(f"{root}/health/ready", self.ready),
         ]
-        for path in (model, f"{model}/versions/{{version}}"):
+        for path in (model, f"{model}/versions/{VERSION}"):
             routes += [
                 Route(path, self.model),
                 Route(f"{path}/ready", self.model_ready),
@@ -133,7 +134,6 @@ class InferenceProtocol:
         model, version = self.predictor.model, request.path_params.get("version")
         if version and version != model.name:
             raise HTTPException(404, f"no such version; {model.name} is served")
-        request.state.route = request.scope["path"].replace(f"/versions/{version}", "")
         return model
 
     def _read(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import jsonschema
 import onnx
 import pytest
 
@@ -24,6 +25,7 @@ from tests.kit.artefact import COLOURS, coloured, write_colour_artefact
 from tests.kit.bucket import emulate
 from tests.kit.drawing import encoded
 from tests.kit.live import Live, serve
+from tests.server.test_stuck import SECONDS
 
 IMAGES = [encoded(coloured(name)) for name in COLOURS]
 OFTEN = "0.02"  # seconds between two looks
@@ -130,6 +132,21 @@ def test_under_load_each_answer_is_of_the_model_that_it_names(path: Path) -> Non
         assert rows[answer["id"]]["model"] == answer["model"]
 
 
+def test_what_is_under_way_is_finished_by_the_old_model(path: Path) -> None:
+    write_colour_artefact(path, slow=True)
+    with watching(path, RUNNERS="2", DEADLINE="30") as live, ThreadPoolExecutor(1) as pool:
+        old = served(live)
+        waiting = pool.submit(live.client.post, "/predict", content=SECONDS)
+        wait_for(lambda: live.client.get("/health").json()["queue"]["images"] == 1)
+        new = put(path)
+        wait_for(lambda: served(live) == new)
+        assert live.client.post("/predict", content=IMAGES[0]).json()["model"] == new
+        assert not waiting.done()
+        answer = waiting.result()
+        assert (answer.status_code, answer.json()["model"]) == (200, old)
+        assert {row["model"] for row in live.rows()} == {old, new}
+
+
 def test_a_server_that_is_killed_in_the_middle_of_a_swap_starts_with_a_whole_model(
     path: Path,
 ) -> None:
@@ -214,6 +231,8 @@ def test_what_is_not_sound_changes_nothing_and_is_explained(
     spoil(path, how)
     wait_for(lambda: refused(steady) is not None)
     about = steady.client.get("/health").json()
+    document = steady.client.get("/openapi.json").json()
+    jsonschema.validate(about, document["components"]["schemas"]["Health"])
     assert why in about["refused_model"]
     assert str(path) not in about["refused_model"]
     assert (about["status"], about["ready"], about["model"]) == ("degraded", True, before)
@@ -285,6 +304,7 @@ def test_a_model_of_another_size_is_served_and_the_old_version_is_gone(path: Pat
         assert live.client.post("/predict", content=IMAGES[1]).json()["class"] == "green"
         assert live.client.post("/explain", content=IMAGES[1]).json()["model"] == new
         shown = live.client.get("/metrics").text
+        assert f'http_requests_total{{route="{V2}/versions/{new}/infer",status="200"}} 1.0' in shown
         assert re.findall('^model_info.*model="(.{12})"', shown, re.MULTILINE) == [new]
 
 
@@ -310,10 +330,11 @@ def test_a_signal_asks_for_a_look_without_watching(path: Path) -> None:
         name = put(path, sharpness=64)
         time.sleep(0.1)
         assert served(live) != name
-        for _ in range(2):  # the second one finds nothing new
-            live.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: served(live) == name)
-        assert len(live.lines(2, level="info", message="model")) == 2  # the start's, and this
+        live.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: served(live) == name)
+        live.process.send_signal(signal.SIGHUP)
+        assert live.lines(message="the model is the same", model=name)
+        assert len(live.lines(2, message="model")) == 2  # the start's, and this
         assert live.stop() == 0
 
 

@@ -23,7 +23,7 @@ from tests.kit.artefact import COLOURS, coloured, write_colour_artefact
 from tests.kit.drawing import encoded
 from tests.kit.in_process import serving
 from tests.kit.live import Live, serve
-from tests.server.test_stuck import BLUEISH, RED
+from tests.server.test_stuck import BLUEISH, RED, SECONDS
 
 IMAGES = [encoded(coloured(name)) for name in COLOURS]
 RENAMED = ["red", "green", "violet"]
@@ -106,7 +106,7 @@ def test_it_begins_only_where_nobody_waits(tmp_path: Path) -> None:
         shadowed(tmp_path, {}, slow, RUNNERS="2", DEADLINE="30") as live,
         ThreadPoolExecutor(1) as pool,
     ):
-        waiting = pool.submit(live.client.post, "/predict", content=BLUEISH)
+        waiting = pool.submit(live.client.post, "/predict", content=SECONDS)
         wait_for(lambda: "prediction_queue_depth 1.0" in live.client.get("/metrics").text)
         others = ask(live, [RED] * 5)
         assert [one["class"] for one in others] == ["red"] * 5
