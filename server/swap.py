@@ -131,7 +131,12 @@ class Swap:
         except ModelError as error:
             raise Refused("artefact", self._without_location(error)) from None
         self._compare(classifier, served.classifier)
-        model = ServedModel(classifier, batch=self.settings.batch)
+        try:
+            model = ServedModel(classifier, batch=self.settings.batch)
+        except Exception as error:  # no room for it on the GPU
+            log.exception("preparing a new model failed")
+            why = f"its batches cannot be prepared: {type(error).__name__}"
+            raise Refused("artefact", why) from None
         model.warm_up()
         return model
 
