@@ -31,7 +31,7 @@ def main() -> int:
     from server.http.listener import Listener
     from server.http.sockets import listening_sockets
     from server.inference.memory import give_back_pictures
-    from server.model.classifier import Classifier
+    from server.inference.served_model import open_artefact
     from server.storage.model_file import ModelFile
 
     give_back_pictures()
@@ -39,13 +39,10 @@ def main() -> int:
         settings = Settings.read(os.environ)
         for one in listening_sockets(settings.host, settings.port):
             one.close()  # a taken port is said at once; nobody may connect until all is loaded
-        classifier = Classifier(
-            ModelFile(location=settings.model, sha256=settings.model_sha256),
-            policy=settings.provider,
-            threads=settings.threads,
-            graphs=settings.cuda_graphs,
-        )
-        app = create_app(classifier, settings)
+        file = ModelFile(location=settings.model, sha256=settings.model_sha256)
+        classifier = open_artefact(file, settings)
+        unseen = settings.shadow and open_artefact(ModelFile(location=settings.shadow), settings)
+        app = create_app(classifier, settings, unseen or None)
         listener = Listener(app, settings)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -55,7 +52,7 @@ def main() -> int:
         log.warning(complaint)
     log.info("model", model=classifier.name, provider=classifier.provider)
     listener.listen()
-    if app.state.predictor.stuck(0):  # the end of Python would wait for it, or crash
+    if app.state.busy():  # the end of Python would wait for it, or crash
         _exit_now()
     return 0
 

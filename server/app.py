@@ -19,15 +19,18 @@ from server.http.paths import NotFound, RootPath
 from server.http.problems import HANDLERS
 from server.inference.explainer import Explainer
 from server.inference.predictor import Predictor
+from server.inference.served_model import ServedModel
+from server.inference.shadow import Shadow, ShadowMiddleware
 from server.model.classifier import Classifier
 from server.monitoring.routes import Monitoring
 from server.routes.feedback import FeedbackRoute
 from server.routes.health import Health
-from server.routes.inference_protocol import InferenceProtocol
+from server.routes.inference_protocol import VERSION, InferenceProtocol
 from server.routes.openapi import OpenApi
 from server.routes.page import Page
 from server.routes.predict import Routes
 from server.settings import Settings
+from server.swap import Swap
 from server.telemetry.metrics import Metrics
 from server.telemetry.population_stability import Stability
 
@@ -39,27 +42,47 @@ CORS: dict[str, Any] = {
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def create_app(classifier: Classifier, settings: Settings) -> Starlette:
-    """Return the application; its `state` has what the listener needs."""
+def create_app(
+    classifier: Classifier, settings: Settings, unseen: Classifier | None = None
+) -> Starlette:
+    """Return the application; its `state` has what the listener needs. `unseen`: the shadow."""
     metrics, monitoring, stability = _observers(classifier, settings)
     stability.show(metrics)
     feedback = FeedbackRoute(classifier.metadata.classes, settings, metrics)
     observers = [monitoring.observe, stability.observe]
     observers += [feedback.observe] if settings.feedback else []
-    predictor = Predictor(
-        classifier,
-        settings,
+    predictor = Predictor(classifier, settings, metrics, observers=observers)
+    health = Health(
+        predictor,
         metrics,
-        observers=observers,
-        probe_observers=[observer.observe for observer in _observers(classifier, settings)],
+        lambda classifier: [one.observe for one in _observers(classifier, settings)],
     )
-    health = Health(predictor, metrics)
+    openapi = OpenApi(classifier.metadata, settings)
+    shadow = Shadow(unseen, predictor, settings, metrics) if unseen else None
+    health.shadow = monitoring.shadow = shadow
+
+    def take_over(model: ServedModel) -> None:
+        openapi.describe(model.metadata)
+        feedback.classes = frozenset(model.metadata.classes)
+        stability.compare_with(model.metadata.reference)
+        stability.show(metrics)
+        monitoring.classifier = model.classifier
+        known.update(route.path.replace(VERSION, model.name) for route in paths)
+        predictor.serve(model)
+        if shadow:
+            shadow.start_over()
+
+    swap = Swap(predictor, health, settings, take_over)
     routes = Routes(predictor, Explainer(predictor), settings.max_batch_images)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await health.check()
+        swap.start()
         yield
+        await swap.close()
+        if shadow:
+            await shadow.close()
         await monitoring.close()
         predictor.close()
         feedback.close()
@@ -80,13 +103,36 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Route("/monitoring", monitoring.page),
         Route("/monitoring.json", monitoring.verdicts),
         Route("/metrics", exposition),
-        Route("/openapi.json", OpenApi(classifier.metadata, settings).openapi),
+        Route("/openapi.json", openapi.openapi),
         *protocol.routes(),
     ]
     if settings.feedback:
         paths.append(Route("/feedback", feedback.feedback, methods=["POST"]))
-    known, prefix = {route.path for route in paths}, settings.root_path
-    layers = []
+    prefix = settings.root_path
+    known = {route.path.replace(VERSION, classifier.name) for route in paths}
+    layers = _layers(settings, known, health, metrics)
+    if shadow:
+        layers.insert(0, Middleware(ShadowMiddleware, shadow=shadow))
+    app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
+    app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
+    app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
+    app.state.predictor, app.state.swap = predictor, swap
+    app.state.busy = lambda: predictor.stuck(0) or swap.busy or (shadow and shadow.busy)
+    return app
+
+
+def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
+    """Return what sees each answer; made anew for golden images, which are not counted."""
+    metrics = Metrics()
+    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
+    return metrics, Monitoring(classifier, settings, metrics), stability
+
+
+def _layers(
+    settings: Settings, known: set[str], health: Health, metrics: Metrics
+) -> list[Middleware]:
+    """Return the middleware, the outermost first. `known`: the paths of all routes."""
+    layers, prefix = [], settings.root_path
     if settings.trusted_proxies:
         trusted = list(settings.trusted_proxies)
         layers.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
@@ -96,7 +142,7 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
         Middleware(
             AccessMiddleware,
             metrics=metrics,
-            provider=classifier.provider,
+            provider=health.predictor.model.classifier.provider,
             routes=known,
             draining=lambda: health.draining,
         )
@@ -106,15 +152,4 @@ def create_app(classifier: Classifier, settings: Settings) -> Starlette:
     if settings.api_keys:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
     layers.append(Middleware(BodyLimit, settings=settings))
-    app = Starlette(routes=paths, middleware=layers, exception_handlers=HANDLERS, lifespan=lifespan)
-    app.router.redirect_slashes, app.router.default = False, NotFound(known, prefix)
-    app.state.health, app.state.metrics, app.state.settings = health, metrics, settings
-    app.state.predictor = predictor
-    return app
-
-
-def _observers(classifier: Classifier, settings: Settings) -> tuple[Metrics, Monitoring, Stability]:
-    """Return what sees each answer; made twice, so that the golden image's is not counted."""
-    metrics = Metrics()
-    stability = Stability(classifier.metadata.reference, window=settings.monitoring_rows)
-    return metrics, Monitoring(classifier, settings, metrics), stability
+    return layers

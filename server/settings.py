@@ -36,6 +36,7 @@ Seconds = Annotated[float, Range(0.001, 86_400, "number of seconds")]
 DECODING = Range(16_000_000, 2**40)
 PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
+LOOKS = Range(0, 86_400, "number of seconds")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
 POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
@@ -52,6 +53,10 @@ class Settings:
 
     model: Annotated[str, LOCATION, "the artefact, or gs://bucket/object"] = "data/model/model.onnx"
     model_sha256: Annotated[str, DIGEST, "SHA-256 that the file must have"] = ""
+    model_watch: Annotated[float, LOOKS, "seconds between looks for a new one; 0: at SIGHUP"] = 0
+    allow_new_classes: Annotated[bool, "whether a new one may have other classes"] = False
+    shadow: Annotated[str, LOCATION, "a second artefact, answering unseen where idle"] = ""
+    shadow_share: Annotated[float, Range(0.001, 1, "share"), "of requests it is shown"] = 1.0
     host: Annotated[str, "address to listen on; 0.0.0.0 for all"] = "127.0.0.1"
     port: Annotated[int, Range(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
     provider: Annotated[ProviderPolicy, POLICIES] = ProviderPolicy.AUTO

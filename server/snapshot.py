@@ -13,7 +13,7 @@ import orjson
 
 from server.atomic import whole
 from server.drift.log_files import lines_of
-from server.drift.rows import ACTUAL
+from server.drift.rows import ACTUAL, SHADOW_OF
 from server.errors import UserError
 from server.settings import Settings
 
@@ -29,7 +29,7 @@ class Counts(NamedTuple):
 
 
 def snapshot(log: Path, target: Path) -> Counts:
-    """Copy the rows of all files of `log` into `target`, and count them.
+    """Copy the rows of all files of `log` into `target`, but those of a shadow, and count them.
 
     A line without its end, and one that is no JSON object, is torn: its process was killed, or its
     disk was full. Raises `UserError` where there is no prediction; `target` stays as it was then.
@@ -40,6 +40,8 @@ def snapshot(log: Path, target: Path) -> Counts:
             for file in filter(Path.is_file, sorted(log.glob("*.jsonl"))):
                 for line in lines_of(file):
                     if (row := _complete(line)) is not None:
+                        if SHADOW_OF in row:
+                            continue
                         feedback += ACTUAL in row
                         predictions += ACTUAL not in row
                         output.write(line)

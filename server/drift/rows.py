@@ -10,6 +10,7 @@ import orjson
 
 CLASS = "class"
 ACTUAL = "actual"  # which the rows of feedback have, and no others
+SHADOW_OF = "shadow_of"  # which the rows of a second model have that answers unseen
 # The least and the most that each number can be: sharpness is the variance of what lies between -4
 # and 4, and no image has a side of a billion pixels.
 RANGES: dict[str, tuple[float, float]] = {
@@ -45,11 +46,12 @@ class Parser:
     """Reads rows, and counts the lines that are none.
 
     Torn is what is no JSON object, so cut off or damaged. A platform's own lines have no column.
+    Rows of a shadow are left out: no client got these answers.
     models: how many rows that were taken each model has.
     """
 
     def __init__(self) -> None:
-        self.torn = self.foreign = 0
+        self.torn = self.foreign = self.shadows = 0
         self.models: Counter[str] = Counter()
 
     def parse(self, line: bytes) -> Row | None:
@@ -61,6 +63,9 @@ class Parser:
         payload = entry.get("jsonPayload")
         row = payload if isinstance(payload, dict) else entry
         if ACTUAL in row:  # feedback: no answer, and nothing odd
+            return None
+        if SHADOW_OF in row:
+            self.shadows += 1
             return None
         if row.keys().isdisjoint((CLASS, *NUMBERS)):
             self.foreign += 1
@@ -88,6 +93,8 @@ class Parser:
             yield f"{self.torn:,} torn lines are left out"
         if self.foreign:
             yield f"{self.foreign:,} lines are no predictions"
+        if self.shadows:
+            yield f"{self.shadows:,} rows of a shadow are left out"
         counts = {name: count for name, count in self.models.items() if name != model}
         some = Counter(counts).most_common(MOST_MODELS)
         others = ", ".join(f"{name} ({count:,})" for name, count in some)

@@ -24,11 +24,11 @@ class Listener(uvicorn.Server):
 
     At SIGTERM it is not ready at once, takes work for `settings.drain` seconds more, while load
     balancers notice, then closes its socket and finishes what it has accepted. At SIGINT, or a
-    second SIGTERM, it does not wait. SIGHUP is noted: nothing is read again.
+    second SIGTERM, it does not wait. At SIGHUP it looks for a new model.
     """
 
     def __init__(self, app: Starlette, settings: Settings) -> None:
-        self.health = app.state.health
+        self.health, self.swap = app.state.health, app.state.swap
         self.drain = settings.drain
         self.sockets = listening_sockets(settings.host, settings.port)
         _allow_sockets(settings.connections)
@@ -53,8 +53,7 @@ class Listener(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""
         await super().startup(sockets)
-        hung_up = "SIGHUP changes nothing: settings and model are read at the start"
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, log.info, hung_up)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.swap.look_now)
         for one in self.sockets:
             log.info("running on %s", url(one))
 

@@ -42,6 +42,7 @@ class Batcher(Generic[Item, Result]):
     runners: how many threads
     name: what the threads are called, with a number
     most: seconds that a measurement of `cost` counts at most
+    size: returns for how many an item counts in `cost`
 
     Whenever a runner is free it takes what waits, up to `limit`, where no other is free for it: a
     lone item starts at once, and under load batches grow by themselves. Items whose caller has gone
@@ -60,9 +61,11 @@ class Batcher(Generic[Item, Result]):
         runners: int,
         name: str,
         most: float = float("inf"),
+        size: Callable[[Item], int] = lambda _: 1,
     ) -> None:
         self.cost = RunningMean(most=most)  # of an item, while all runners are busy
         self._run = run
+        self._size = size
         self._limit = limit
         self._since: list[float | None] = [None] * runners  # when each began its batch
         self._warm = False
@@ -114,7 +117,8 @@ class Batcher(Generic[Item, Result]):
                 self._since[number] = began = time.perf_counter()
                 answered = self._answer(waiting)
                 self._since[number] = None
-                self._learn(answered, len(waiting), time.perf_counter() - began)
+                items = sum(self._size(job.item) for job in waiting)
+                self._learn(answered, items, time.perf_counter() - began)
             if job is None:
                 return
 

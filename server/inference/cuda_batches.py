@@ -14,6 +14,10 @@ from server.model.onnx_runtime import onnxruntime
 CUDART = "libcudart.so.13"
 GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number
 
+# One run at a time, of whichever model: while one is recorded as a graph, what other threads do on
+# the device would spoil it (CUDA C++ Programming Guide, "Prohibited and Unhandled Operations").
+_turn = Lock()
+
 
 class CudaBatches:
     """Runs the network on up to `limit` images at once, in batches filled up with black.
@@ -59,13 +63,12 @@ class _BoundBatch:
             self._binding.bind_ortvalue_output(name, output)
         self._options = onnxruntime.RunOptions()
         self._options.add_run_config_entry(GRAPH, str(size))
-        self._lock = Lock()
         self._copied = device != "cpu"  # on the CPU the bound array is the host's
         if self._copied:
             _page_lock(self._host)
 
     def __call__(self, images: Sequence[Pixels]) -> tuple[Floats, Floats]:
-        with self._lock:
+        with _turn:
             for row, image in zip(self._host, images, strict=False):
                 row[:] = image
             self._host[len(images) :] = 0

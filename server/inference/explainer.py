@@ -97,6 +97,6 @@ class Explainer:
         return Explanation(
             prediction=prediction,
             drops=np.reshape(drops, (CELLS, CELLS)).round(DIGITS).tolist(),
-            mode=self.predictor.metadata.resize_mode,
+            mode=whole.source.model.metadata.resize_mode,
             milliseconds={**prediction.milliseconds, "explain": round(1000 * (ended - started), 3)},
         )

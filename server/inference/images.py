@@ -2,23 +2,33 @@
 
 import hashlib
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from server.image.resize import Pixels
 from server.inference.memory import Turn
-from server.predictions.prediction import Picture
+from server.inference.served_model import ServedModel
+from server.predictions.prediction import Picture, Prediction
 
 TENSOR = "TENSOR"  # the format of what came as pixels
+# where the images of this request are collected with their answers, if they are
+SAMPLES: ContextVar["list[Sample] | None"] = ContextVar("SAMPLES", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedImage:
-    """The bytes of an image; `recorded`: whether it came from a client, so belongs in the log."""
+    """The bytes of an image, and the model that is to answer it.
+
+    recorded: whether it came from a client, so belongs in the log.
+    """
 
     data: bytes
     recorded: bool
+    model: ServedModel
     turn: Turn | None = None  # where it has waited for room
     arrived: float = field(default_factory=time.perf_counter)  # as all times here
+    samples: "list[Sample] | None" = field(default_factory=SAMPLES.get)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +37,9 @@ class ResizedImage:
 
     pixels: Pixels
     recorded: bool
+    model: ServedModel
     arrived: float = field(default_factory=time.perf_counter)
+    samples: "list[Sample] | None" = field(default_factory=SAMPLES.get)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,13 @@ class DecodedImage:
     picture: Picture
     started: float
     ended: float
+
+
+class Sample(NamedTuple):
+    """An image and its answer, for whoever wants to answer it too."""
+
+    image: DecodedImage
+    prediction: Prediction
 
 
 AnyImage = EncodedImage | ResizedImage | DecodedImage

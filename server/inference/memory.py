@@ -28,6 +28,12 @@ def give_back_pictures() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2 * BLOCK)
 
 
+def give_back_freed() -> None:
+    """Let glibc return what it keeps of freed memory to the system; it takes some milliseconds."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class NoRoom(MemoryError):  # noqa: N818 - a state, no fault
     """What is being decoded leaves no room for `size` bytes; wait for a turn."""
 

@@ -2,20 +2,28 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 from uuid6 import uuid7
 
 from server.image.decode import decode
 from server.image.features import image_features
 from server.image.header import Header
 from server.image.resize import Pixels
-from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage, describe
+from server.inference.images import (
+    AnyImage,
+    DecodedImage,
+    EncodedImage,
+    ResizedImage,
+    Sample,
+    describe,
+)
 from server.inference.memory import DecodingMemory, Share
-from server.model.classifier import Classifier, Floats
+from server.inference.served_model import ServedModel
+from server.model.classifier import Floats
 from server.predictions.kept_images import KeptImages
 from server.predictions.log import PredictionLog
 from server.predictions.prediction import Picture, Prediction
@@ -26,31 +34,16 @@ PATIENCE = 1.0  # seconds for images that wait to be kept, at the end
 SUM = 0.01  # probabilities may miss 1 by so much: fp16 rounds them
 
 
-Network = Callable[[Sequence[Pixels]], tuple[Floats, Floats]]
-
-
 class Worker:
-    """Decodes images, asks the network, logs its answers; from any thread.
+    """Decodes images, asks the model that each of them holds, logs answers; from any thread."""
 
-    `failing`: whether the network has failed since somebody last set this to False.
-    """
-
-    def __init__(
-        self,
-        classifier: Classifier,
-        settings: Settings,
-        metrics: Metrics,
-        network: Network | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Open nothing yet.
 
-        classifier: the artefact, which says how images are resized and what the answers mean.
         settings: of these `max_pixels`, `max_decoding_bytes`, `prediction_log`, `log_top` and
             `revision`.
         metrics: where runs of the network and lost rows are counted.
-        network: what to ask instead of the classifier itself: images in, out what that returns.
         """
-        self.classifier = classifier
         self.settings = settings
         self.metrics = metrics
         self.memory = DecodingMemory(settings.max_decoding_bytes)
@@ -63,9 +56,6 @@ class Worker:
                 most_days=settings.keep_images_days,
             )
             metrics.lost_images.set_function(lambda: kept.lost)
-        self.failing = False
-        self._network = network or (lambda images: classifier(_stacked(images)))
-        self._resizer = classifier.resizer
 
     def decode(self, source: EncodedImage | ResizedImage) -> DecodedImage:
         """Decode, resize and describe an image, or raise `ImageError`.
@@ -75,7 +65,7 @@ class Worker:
         started = time.perf_counter()
         if isinstance(source, ResizedImage):
             return describe(source, started)
-        resizer, limit = self._resizer, self.settings.max_pixels
+        resizer, limit = source.model.resizer, self.settings.max_pixels
         share: Share | None = None
 
         def admit(header: Header) -> None:
@@ -108,25 +98,32 @@ class Worker:
     def predict(self, batch: Sequence[AnyImage]) -> list[Prediction]:
         """Decode what is not yet, ask the network about all at once, and log its answers."""
         images = [one if isinstance(one, DecodedImage) else self.decode(one) for one in batch]
+        predictions, seconds = self.ask(images)
+        recorded = [
+            Sample(image, prediction)
+            for image, prediction in zip(images, predictions, strict=True)
+            if image.source.recorded
+        ]
+        lost = self.log.append([prediction for _, prediction in recorded])
+        for sample in recorded:
+            self._pass_on(sample)
+        self.metrics.observe_run(len(batch), seconds, lost_rows=lost)
+        return predictions
+
+    def ask(self, images: Sequence[DecodedImage]) -> tuple[list[Prediction], float]:
+        """Return what the models of images say of them, and the seconds that it took."""
         begun = time.perf_counter()
-        try:
-            rows, embeddings = self._ask([image.pixels for image in images])
-        except Exception:
-            self.failing = True
-            raise
+        answers = [
+            answer  # while one model follows another there are two
+            for model, group in groupby(images, key=lambda image: image.source.model)
+            for answer in _ask(model, [image.pixels for image in group])
+        ]
         ended = time.perf_counter()
         predictions = [
-            self._prediction(image, row, embedding, begun, ended)
-            for image, row, embedding in zip(images, rows, embeddings, strict=True)
+            self._prediction(image, *answer, begun, ended)
+            for image, answer in zip(images, answers, strict=True)
         ]
-        recorded = [p for p, one in zip(predictions, images, strict=True) if one.source.recorded]
-        lost = self.log.append(recorded)
-        if self.kept:
-            for image in images:
-                if isinstance(source := image.source, EncodedImage) and source.recorded:
-                    self.kept.keep(image.picture.sha256, image.picture.format, source.data)
-        self.metrics.observe_run(len(batch), ended - begun, lost_rows=lost)
-        return predictions
+        return predictions, ended - begun
 
     def close(self) -> None:
         """Write what waits, in a bounded time, and close the log."""
@@ -134,14 +131,13 @@ class Worker:
         if self.kept:
             self.kept.close(patience=PATIENCE)
 
-    def _ask(self, images: Sequence[Pixels]) -> tuple[list[list[float]], Floats]:
-        """Return the probabilities of each image, and the embeddings `[n, features]`."""
-        probabilities, embeddings = self._network(images)
-        rows: list[list[float]] = probabilities.tolist()
-        for row in rows:
-            if not (abs(sum(row) - 1) <= SUM and min(row) >= 0):  # NaN is neither
-                raise FloatingPointError("the network answered with what are no probabilities")
-        return rows, embeddings
+    def _pass_on(self, sample: Sample) -> None:
+        """Keep an image, or leave it to others, where that is wanted."""
+        source, picture = sample.image.source, sample.image.picture
+        if self.kept and isinstance(source, EncodedImage):
+            self.kept.keep(picture.sha256, picture.format, source.data)
+        if source.samples is not None:
+            source.samples.append(sample)
 
     def _prediction(
         self,
@@ -151,7 +147,7 @@ class Worker:
         begun: float,
         ended: float,
     ) -> Prediction:
-        card = self.classifier.metadata
+        model, card = image.source.model, image.source.model.metadata
         spans = {
             "queue": image.started - image.source.arrived + begun - image.ended,
             "decode": image.ended - image.started,
@@ -160,16 +156,30 @@ class Worker:
         return Prediction(
             id=str(uuid7()),
             time=datetime.now(UTC),
-            model=self.classifier.name,
+            model=model.name,
             revision=self.settings.revision,
             probabilities=dict(zip(card.classes, probabilities, strict=True)),
             threshold=card.abstain_threshold,
             picture=image.picture,
             embedding=embedding,
-            provider=self.classifier.provider,
+            provider=model.classifier.provider,
             milliseconds={name: round(1000 * span, 3) for name, span in spans.items()},
         )
 
 
-def _stacked(images: Sequence[Pixels]) -> Pixels:
-    return images[0][np.newaxis] if len(images) == 1 else np.stack(images)
+def _ask(model: ServedModel, images: Sequence[Pixels]) -> list[tuple[list[float], Floats]]:
+    """Return the probabilities and the embedding `[features]` of each image."""
+    try:
+        probabilities, embeddings = model.network(images)
+        rows: list[list[float]] = probabilities.tolist()
+        _check(rows)
+    except Exception:
+        model.failing = True
+        raise
+    return list(zip(rows, embeddings, strict=True))
+
+
+def _check(rows: list[list[float]]) -> None:
+    for row in rows:
+        if not (abs(sum(row) - 1) <= SUM and min(row) >= 0):  # NaN is neither
+            raise FloatingPointError("the network answered with what are no probabilities")

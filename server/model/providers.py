@@ -55,7 +55,7 @@ def open_session(
     try:
         return _cuda_session(model, threads, graphs=graphs), None
     except NoCuda as error:
-        why = error
+        why = error.with_traceback(None)  # which would keep the file's bytes alive
     if policy is ProviderPolicy.REQUIRE_CUDA:
         raise ModelError(f"CUDA is required, but {why}; mend that, or set SERVER_PROVIDER=auto")
     expected = policy is not ProviderPolicy.AUTO or driver_version() is not None

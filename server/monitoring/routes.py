@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from server.drift.page import headed
 from server.http.json import Json
+from server.inference.shadow import Shadow
 from server.model.classifier import Classifier
 from server.monitoring.recent import RecentRows
 from server.monitoring.report import Job, Report
@@ -51,6 +53,7 @@ class Monitoring:
         self.reference = Path(settings.reference) if settings.reference else beside
         self.in_memory = settings.prediction_log in (STDOUT, OFF)
         self.recent = RecentRows(settings.monitoring_rows)
+        self.shadow: Shadow | None = None
         self._report: Report | None = None
         self._kept_until = 0.0  # by time.monotonic
         self._making: asyncio.Task[Report] | None = None
@@ -63,11 +66,14 @@ class Monitoring:
     async def page(self, _: Request) -> HTMLResponse:
         """Answer Evidently's page."""
         page = self._current().page
+        if self.shadow:
+            page = headed(page.decode(), self.shadow.lines()).encode()
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     async def verdicts(self, _: Request) -> Json:
         """Answer the verdicts, in the shape of metrics/details/drift.json."""
-        return Json(self._current().verdicts)
+        shadow = {"shadow": self.shadow.verdicts()} if self.shadow else {}
+        return Json({**self._current().verdicts, **shadow})
 
     async def close(self) -> None:
         """End a process that is still at it."""
@@ -83,13 +89,19 @@ class Monitoring:
             if error := made.exception():
                 log.error("monitoring", problem=str(error))
                 raise HTTPException(500, "the report could not be made; it has been logged")
-            return made.result()
-        if self._report and time.monotonic() < self._kept_until:
-            return self._report
+            if self._of_this_model(made.result()):
+                return made.result()
+        kept = self._report
+        if kept and self._of_this_model(kept) and time.monotonic() < self._kept_until:
+            return kept
         if not self._making:
             self._making = asyncio.create_task(self._make())
         detail = f"the report is being made; try again in {RETRY} s"
         raise HTTPException(503, detail, {"Retry-After": str(RETRY)})
+
+    def _of_this_model(self, report: Report) -> bool:
+        """Whether no other model has followed since."""
+        return bool(report.verdicts["model"] == self.classifier.name)
 
     def _check(self) -> None:
         missing = [name for name in NEEDED if find_spec(name) is None]

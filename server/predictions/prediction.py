@@ -32,7 +32,8 @@ class Picture:
 class Prediction:
     """The prediction row, contract version 2. `milliseconds`: of queue, decode and infer.
 
-    `embedding`: `[features]`, for whoever asks for it; the log keeps none.
+    `embedding`: `[features]`, for whoever asks for it; the log keeps none. `shadow_of`: the id of
+    the answer that a client got instead; rows that have one are judged by nobody.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Prediction:
     provider: str
     milliseconds: dict[str, float]
     embedding: Floats | None = field(default=None, repr=False, compare=False)
+    shadow_of: str = ""
 
     @cached_property
     def name(self) -> str:
@@ -92,6 +94,7 @@ class Prediction:
             "image_sha256": self.picture.sha256,
             "provider": self.provider,
             "milliseconds": self.milliseconds,
+            **({"shadow_of": self.shadow_of} if self.shadow_of else {}),
         }
 
     def line(self, *, top: int) -> bytes:

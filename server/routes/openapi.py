@@ -19,6 +19,12 @@ class OpenApi:
     """Answers the document, with the classes, the limits and the security of this server."""
 
     def __init__(self, card: Metadata, settings: Settings) -> None:
+        self.settings = settings
+        self.describe(card)
+
+    def describe(self, card: Metadata) -> None:
+        """Write the document for the artefact that is served."""
+        settings = self.settings
         probability = {"type": "number", "minimum": 0, "maximum": 1}
         values = {
             "classes": card.classes,

@@ -53,18 +53,19 @@ class Routes:
         files = await read_files(request, FIELDS, most=self.max_batch_images)
         images = [file.data for file in files]
         self.predictor.metrics.batch_requests.inc()
-        results = await unless_gone(request, self.predictor.predict_batch(images))
+        model = self.predictor.model  # one for all of them
+        results = await unless_gone(request, self.predictor.predict_batch(images, model))
         answers = [
             {"file": file.name, **result.answer(top)}
             if isinstance(result, Prediction)
             else {"file": file.name, "error": problem(request, result)}
             for file, result in zip(files, results, strict=True)
         ]
-        return Json({"model": self.predictor.name, "results": answers})
+        return Json({"model": model.name, "results": answers})
 
     async def classes(self, _: Request) -> Json:
         """List the classes in index order."""
-        return Json({"classes": self.predictor.metadata.classes})
+        return Json({"classes": self.predictor.model.metadata.classes})
 
 
 def _top(request: Request) -> int | None:

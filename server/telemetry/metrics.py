@@ -70,6 +70,9 @@ class Metrics:
         self.model = gauge("model_info", "What is served.", labels)
         self.provider = gauge("execution_provider_info", "Where it runs.", ("provider",))
         self.fallback = gauge("execution_provider_fallback", "1: on the CPU for want of CUDA.")
+        self.shadow_answers = counter("shadow_answers", "Beside the first's.", ("verdict",))
+        self.shadow_disagreements = counter("shadow_disagreements", "By the first's.", ("class",))
+        self.swaps = counter("model_swaps", "New models, or why not.", ("outcome",))
         self.ready = gauge("server_ready", "1: takes traffic.")
 
     def observe(self, prediction: Prediction) -> None:

@@ -71,12 +71,16 @@ class Stability:
 
     def __init__(self, reference: Mapping[str, Any], *, window: int) -> None:
         """Take the artefact's `reference`; columns that it lacks are not followed."""
+        self.limit = window
+        self.compare_with(reference)
+
+    def compare_with(self, reference: Mapping[str, Any]) -> None:
+        """Begin a new window, to be compared with the `reference` of an artefact."""
         self.columns = {
             name: Bins(histogram, categories=name == "class")
             for name, histogram in reference.items()
         }
         self.window: deque[list[int | None]] = deque()  # None: an answer without the column
-        self.limit = window
 
     def observe(self, prediction: Prediction) -> None:
         """Let an answer into the window, and the oldest out."""
@@ -103,6 +107,7 @@ class Stability:
         """Tie the gauges to what they show."""
         metrics.window.set_function(lambda: len(self.window))
         metrics.share_drifted.set_function(self.share_drifted)
+        metrics.stability.clear()
         for name, bins in self.columns.items():
             metrics.stability.labels(name).set_function(bins.index)
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from server.drift.log_files import lines_of
-from server.drift.rows import ACTUAL, CLASS
+from server.drift.rows import ACTUAL, CLASS, SHADOW_OF
 
 ID, PREDICTION_ID, PREDICTED, IMAGE = "id", "prediction_id", "predicted", "image_sha256"
 CONFIDENCE = 0.95  # of intervals
@@ -111,8 +111,8 @@ def _given(files: Iterable[Path]) -> tuple[dict[str, dict[str, Any]], Counter[st
 
 
 def _answers(files: Iterable[Path], wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the predictions of these ids."""
-    rows = _rows(files, f'"{ID}"')
+    """Return the predictions of these ids, that clients got."""
+    rows = (row for row in _rows(files, f'"{ID}"') if SHADOW_OF not in row)
     return {row[ID]: row for row in rows if isinstance(row.get(ID), str) and row[ID] in wanted}
 
 

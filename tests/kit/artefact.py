@@ -94,6 +94,7 @@ def colour_model(
     size: int,
     *more: onnx.NodeProto,
     divisor: str = "sharpness",
+    sharpness: float = SHARPNESS,
     constants: Sequence[onnx.TensorProto] = (),
 ) -> onnx.ModelProto:
     """Return the graph of `write_colour_artefact`, with more nodes between mean and logits."""
@@ -104,7 +105,7 @@ def colour_model(
     ]
     initializers = [
         helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
-        helper.make_tensor("sharpness", TensorProto.FLOAT, [], [SHARPNESS]),
+        helper.make_tensor("sharpness", TensorProto.FLOAT, [], [sharpness]),
         *constants,
     ]
     nodes = [
@@ -151,15 +152,21 @@ def slow_model(size: int) -> onnx.ModelProto:
     return colour_model(size, *nodes, divisor="divisor", constants=constants)
 
 
-def write_colour_artefact(path: Path, *, slow: bool = False, **changes: object) -> Path:
+def write_colour_artefact(
+    path: Path,
+    *,
+    slow: bool = False,
+    sharpness: float = SHARPNESS,
+    size: int = 32,
+    **changes: object,
+) -> Path:
     """Write an artefact that tells `COLOURS` apart by the mean of each channel.
 
     `slow`: a level of blue, of 255, takes it about half a second, plain blue minutes; other
     colours take no time.
     """
-    size = 32
-    model = slow_model(size) if slow else colour_model(size)
-    golden = np.exp(np.array([255, 0, 0]) / SHARPNESS)
+    model = slow_model(size) if slow else colour_model(size, sharpness=sharpness)
+    golden = np.exp(np.array([255, 0, 0]) / sharpness)
     card = {
         "classes": list(COLOURS),
         "image_size": size,

@@ -28,6 +28,10 @@ class Emulator:
         httpx2.post(where, params=asked, content=data).raise_for_status()
         return f"gs://{BUCKET}/{name}"
 
+    def delete(self, name: str) -> None:
+        """Take an object out of the bucket."""
+        httpx2.delete(f"{self.url}/storage/v1/b/{BUCKET}/o/{name}").raise_for_status()
+
 
 @contextmanager
 def emulate() -> Iterator[Emulator]:

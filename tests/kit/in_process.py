@@ -15,7 +15,9 @@ GOLDEN = encoded(draw("disc", 1))
 
 
 @contextmanager
-def serving(classifier: Classifier, settings: Settings = QUIET) -> Iterator[TestClient]:
-    """Yield a client of the application."""
-    with TestClient(create_app(classifier, settings)) as client:
+def serving(
+    classifier: Classifier, settings: Settings = QUIET, unseen: Classifier | None = None
+) -> Iterator[TestClient]:
+    """Yield a client of the application; `unseen`: its shadow."""
+    with TestClient(create_app(classifier, settings, unseen)) as client:
         yield client

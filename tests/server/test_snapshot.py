@@ -34,6 +34,14 @@ def test_complete_rows_are_copied_and_torn_ones_counted(tmp_path: Path) -> None:
     assert [json.loads(line)["id"] for line in target.read_text().splitlines()] == [1, 4, 5]
 
 
+def test_the_rows_of_a_shadow_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"id": "1"}\n')
+    (tmp_path / "a-shadow.jsonl").write_bytes(b'{"id": "2", "shadow_of": "1"}\n')
+    target = tmp_path / "current/predictions.jsonl"
+    assert snapshot(tmp_path, target) == (1, 0, 0)
+    assert target.read_bytes() == b'{"id": "1"}\n'
+
+
 def test_what_visitors_said_is_taken_along(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"id": "1"}\n')
     (tmp_path / "a-feedback.jsonl").write_bytes(b'{"prediction_id": "1", "actual": "cat"}\n')

@@ -18,7 +18,8 @@ DEADLINE = 0.5
 LIMIT = 8  # seconds from SIGTERM to the end
 RED = encoded(Image.new("RGB", (32, 32), "red"))
 BLUE = encoded(Image.new("RGB", (32, 32), "blue"))  # minutes
-BLUEISH = encoded(Image.new("RGB", (32, 32), (0, 0, 10)))  # seconds
+SECONDS = encoded(Image.new("RGB", (32, 32), (0, 0, 4)))  # one or two
+BLUEISH = encoded(Image.new("RGB", (32, 32), (0, 0, 10)))  # some more
 
 
 @contextmanager

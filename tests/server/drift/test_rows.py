@@ -40,6 +40,13 @@ def test_torn_lines_and_other_peoples_lines_are_counted_and_left_out() -> None:
     ]
 
 
+def test_rows_of_a_shadow_are_judged_by_nobody_whatever_they_claim() -> None:
+    rows = read_rows([*of_images(1), *of_images(2, 3, shadow_of="x")], model="m1")
+    assert len(rows.columns[CLASS]) == 1
+    assert rows.models == {"m1": 1}
+    assert rows.notes == ["2 rows of a shadow are left out"]
+
+
 FOUL = {
     "nested arrays": b"[" * 100_000,
     "nested objects": b'{"class":' * 100_000,

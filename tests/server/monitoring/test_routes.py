@@ -2,6 +2,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,6 @@ from tests.kit.live import Live, serve
 from tests.kit.stage import ROOT
 
 PATHS = ("/monitoring", "/monitoring.json")
-SETTINGS = {"API_KEYS": "secret"}
 KEY = {"X-API-Key": "secret"}
 
 
@@ -48,9 +48,14 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def live(live: Live, images: Path) -> Live:
-    ask(live, images)
-    return live
+def live(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server that its own model shadows, after some answers."""
+    settings = {"API_KEYS": "secret", "SHADOW": str(model)}
+    with serve(tmp_path_factory.mktemp("live"), model, **settings) as live:
+        ask(live, images)
+        while live.client.get("/health").json()["shadow"]["answers"] < len(live.rows()) / 2:
+            time.sleep(0.01)
+        yield live
 
 
 def test_a_report_is_made_beside_the_server_by_one_polite_process_without_secrets(
@@ -69,7 +74,7 @@ def test_a_report_is_made_beside_the_server_by_one_polite_process_without_secret
 
 def test_the_verdicts_are_of_the_rows_in_the_log(live: Live) -> None:
     verdicts = report(live).json()
-    rows = live.rows()
+    rows = [row for row in live.rows() if "shadow_of" not in row]
     assert verdicts["current_rows"] in (len(rows), len(rows) - 1)
     assert set(verdicts["models"]) == {rows[0]["model"]}
     assert set(verdicts["columns"]) >= {"brightness", "confidence", "class"}
@@ -77,6 +82,16 @@ def test_the_verdicts_are_of_the_rows_in_the_log(live: Live) -> None:
     assert verdicts["share_drifted"] == pytest.approx(sum(drifted) / len(drifted), abs=1e-6)
     metrics = live.client.get("/metrics").text
     assert f"monitoring_share_drifted {float(verdicts['share_drifted'])}" in metrics
+
+
+def test_the_answers_of_a_shadow_are_shown_and_not_judged(live: Live) -> None:
+    verdicts = report(live).json()
+    about = live.client.get("/health").json()["shadow"]
+    assert verdicts["shadow"] == {**about, "disagreements": {}}
+    assert about["agreement"] == 1
+    assert f"{about['answers']:,} rows of a shadow are left out" in verdicts["notes"]
+    line = f"shadow {about['model']}: {about['answers']:,} answers, 100.0% with the same class"
+    assert line in report(live, "/monitoring").text
 
 
 def test_the_page_may_run_its_own_scripts_and_neither_load_nor_send(live: Live) -> None:
@@ -110,9 +125,10 @@ def test_in_a_browser_the_page_draws_and_can_neither_load_nor_send(live: Live) -
 
 
 def test_a_report_is_kept(live: Live) -> None:
-    first = report(live).content
+    first = report(live).json()
     live.client.post("/predict", content=photograph(), headers=KEY).raise_for_status()
-    assert live.client.get("/monitoring.json", headers=KEY).content == first
+    again = live.client.get("/monitoring.json", headers=KEY).json()
+    assert {**again, "shadow": first["shadow"]} == first
     assert helpers(live) == []
 
 

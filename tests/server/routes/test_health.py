@@ -69,14 +69,14 @@ def test_a_golden_image_that_finds_no_room_says_nothing_of_the_network(
 ) -> None:
     with serving(own, replace(QUIET, deadline=0.2)) as client:
         assert client.get("/health/ready").status_code == 200
-        worker = client.app.state.predictor.worker
-        worker.failing = True
+        worker, model = client.app.state.predictor.worker, client.app.state.predictor.model
+        model.failing = True
         others = worker.memory.take(worker.memory.limit)  # are being decoded
         assert client.get("/health/ready").status_code == 200
-        assert worker.failing  # it is asked again
+        assert model.failing  # it is asked again
         worker.memory.give_back(others)
         assert client.get("/health/ready").status_code == 200
-        assert not worker.failing
+        assert not model.failing
         assert "Overloaded" not in caplog.text
 
 

@@ -91,6 +91,20 @@ def test_tensors_get_what_the_network_says(
     assert names == [classifier.metadata.classes[each] for each in best]
 
 
+def test_many_images_are_answered_in_their_order_a_row_each(
+    live: Live, classifier: Classifier, pixels: np.ndarray
+) -> None:
+    many = np.stack([np.roll(pixels[number % 3], number, axis=0) for number in range(10)])
+    with client(live) as one:
+        answer = one.infer("model", [tensor(many)])
+    expected = classifier.probabilities(many)
+    assert len(np.unique(expected, axis=0)) == len(many)
+    np.testing.assert_allclose(answer.as_numpy("probabilities"), expected, atol=1e-5)
+    rows = {row["id"]: row for row in live.rows()}
+    hashes = [rows[each]["image_sha256"] for each in answer.get_response()["parameters"]["ids"]]
+    assert hashes == [hashlib.sha256(each.tobytes()).hexdigest() for each in many]
+
+
 def test_files_get_what_predict_says(live: Live) -> None:
     with client(live) as one:
         answer = one.infer("model", [files()], request_id="seven")

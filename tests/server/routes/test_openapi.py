@@ -36,7 +36,7 @@ def document(
     model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[schemathesis.BaseSchema]:
     folder = tmp_path_factory.mktemp("openapi")
-    with serve(folder, model, PREDICTION_LOG="off") as live:
+    with serve(folder, model, PREDICTION_LOG="off", SHADOW=str(model)) as live:
         yield schemathesis.openapi.from_url(f"{live.url}/openapi.json")
 
 

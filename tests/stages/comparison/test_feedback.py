@@ -42,6 +42,13 @@ def test_rows_that_are_not_verified_are_joined_with_their_predictions() -> None:
     assert not found.left_out
 
 
+def test_feedback_is_never_on_the_answer_of_a_shadow() -> None:
+    found = read(unverified(1, "cat"), {**prediction(1), "shadow_of": "x"})
+    assert found
+    assert not found.pairs
+    assert found.left_out == {"of no answer in this log": 1}
+
+
 def test_of_an_image_the_last_word_of_visitors_counts_whatever_the_model() -> None:
     again = {**verified(4, "dog", model="another"), "image_sha256": "image 2"}
     read(unverified(1, "dog"), prediction(1), verified(2, "cat"), again, unverified(3, "cat"))
