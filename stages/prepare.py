@@ -21,7 +21,7 @@ from stages.splits.exclusion import OnBadImage, OnLeak
 
 def main(
     *,
-    source: Annotated[Path, Option()],
+    source: Annotated[str, Option()],
     corrections: Annotated[Path, Option()],
     group_by: Annotated[GroupBy, Option()],
     image_size: Annotated[int, Option(min=16)],
@@ -48,7 +48,9 @@ def main(
 ) -> None:
     """Turn labelled images into train, validation and test arrays."""
     # first of all: what is imported here is among the locals, too
-    settings = parameters(locals()) | {"source": source.as_posix()}
+    source = source if "://" in source else Path(source).as_posix()
+    settings = parameters(locals())
+    settings["source"] = settings.pop("source")  # where it was while it was a path
 
     from server.image.resize import Resizer
     from stages.data.dataset import LARGER, Card, Dataset, data_hash

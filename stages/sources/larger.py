@@ -9,12 +9,14 @@ from server.image.decode import decode
 from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.shards import Shards
+from stages.sources.contents import in_chunks, read
+from stages.sources.member import File
 from stages.sources.processes import in_processes
 
 CHUNK = 16
 
 
-def store_larger(files: Sequence[str], folder: Path, resizer: Resizer) -> None:
+def store_larger(files: Sequence[File], folder: Path, resizer: Resizer) -> None:
     """Store `files`, all of which were read before, in shards of `folder`, in their order.
 
     A second pass over the files: which of them are for training is known after the first alone, and
@@ -23,24 +25,22 @@ def store_larger(files: Sequence[str], folder: Path, resizer: Resizer) -> None:
     folder.mkdir()
     shards = Shards(folder, len(files), resizer.size)
     shards.allocate()
-    calls = (
-        (files[start : start + CHUNK], start, shards, resizer)
-        for start in range(0, len(files), CHUNK)
-    )
+    calls = ((chunk, start, shards, resizer) for start, chunk in in_chunks(files, CHUNK))
     chunks = in_processes(_store_chunk, calls)
     what = f"prepare: train at {resizer.size} px"
     deque(track(chunks, what=what, total=len(files), unit="images", size=int), maxlen=0)
 
 
-def _store_chunk(files: Sequence[str], first: int, shards: Shards, resizer: Resizer) -> int:
+def _store_chunk(files: Sequence[File], first: int, shards: Shards, resizer: Resizer) -> int:
     """Store a few files in a process of the pool; return how many."""
-    shards.write(first, [_read(file, resizer) for file in files])
+    for place, file in enumerate(files, start=first):
+        shards.write(place, [_read(file, resizer)])
     return len(files)
 
 
-def _read(file: str, resizer: Resizer) -> Pixels:
+def _read(file: File, resizer: Resizer) -> Pixels:
     try:
-        return resizer(decode(Path(file).read_bytes(), target=resizer.size).picture)
+        return resizer(decode(read(file), target=resizer.size).picture)
     except ImageError as error:
         raise UserError(
             f"{file}: for {resizer.size} pixels: {error}; or set prepare.store=1"

@@ -15,6 +15,8 @@ from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
+from stages.sources.contents import in_chunks, read, read_each
+from stages.sources.member import File
 from stages.sources.processes import in_processes
 from stages.sources.remarks import print_remarks
 from stages.sources.rendering import SIDE, perceptual_hash, rendering
@@ -44,8 +46,8 @@ def read_all(
     for each in (shards, small):
         each.allocate()
     calls = (
-        ([file.file for file in files[start : start + CHUNK]], start, shards, small, resizer)
-        for start in range(0, len(files), CHUNK)
+        (chunk, start, shards, small, resizer)
+        for start, chunk in in_chunks([file.file for file in files], CHUNK)
     )
     chunks = in_processes(_read_chunk, calls)
     shown = track(chunks, what=stage, total=len(files), unit="images", size=len)
@@ -70,28 +72,31 @@ def _small(folder: Path, count: int) -> Shards:
 
 
 def _read_chunk(
-    files: Sequence[str], first: int, shards: Shards, small: Shards, resizer: Resizer
+    files: Sequence[File], first: int, shards: Shards, small: Shards, resizer: Resizer
 ) -> pa.Table:
     """Read a few files in a process of the pool."""
-    read = [_read(file, resizer) for file in files]
-    shards.write(first, [pixels for pixels, _, _ in read])
-    small.write(first, [rendered for _, rendered, _ in read])
-    return pa.Table.from_pylist([facts for _, _, facts in read], schema=FACTS)
+    facts = []
+    for start in range(0, len(files), CHUNK):
+        known = [_decoded(data, resizer) for data in read_each(files[start : start + CHUNK])]
+        shards.write(first + start, [pixels for pixels, _, _ in known])
+        small.write(first + start, [rendered for _, rendered, _ in known])
+        facts += [of_file for _, _, of_file in known]
+    return pa.Table.from_pylist(facts, schema=FACTS)
 
 
-def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
+def _decoded(
+    data: bytes | OSError, resizer: Resizer
+) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
     """Return an image's pixels, its rendering, and what is known of it."""
+    if isinstance(data, OSError):
+        return None, None, {"status": f"{UNREADABLE}: {data.strerror or data}"}
     known: dict[str, Any] = {}
     try:
-        with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
-            data = source.read()
         known["image_sha256"] = hashlib.sha256(data).hexdigest()
         decoded = decode(data, target=resizer.size)
         rendered = rendering(data, decoded, target=resizer.size)
     except ImageError as error:
         return None, None, {**known, "status": f"{UNREADABLE}: {error}"}
-    except OSError as error:
-        return None, None, {**known, "status": f"{UNREADABLE}: {error.strerror or error}"}
     pixels = resizer(decoded.picture)
     size = f"{decoded.width}x{decoded.height}:".encode()
     return (
@@ -112,12 +117,12 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, di
     )
 
 
-def full_sha256(file: str) -> str:
+def full_sha256(file: File) -> str:
     """Return a hash of all pixels of a readable file; the largest, of its bytes.
 
     Files of equal renderings are told apart by it.
     """
-    data = Path(file).read_bytes()
+    data = read(file)
     try:
         picture = decode(data).picture
     except ImageTooLarge:  # at full size; it was read for a smaller one
