@@ -55,6 +55,7 @@ def main(
     from server.image.resize import Resizer
     from stages.data.dataset import LARGER, Card, Dataset, data_hash
     from stages.sources.larger import store_larger
+    from stages.sources.objects import unchanged, write_objects
     from stages.sources.reading import RENDERINGS, read_all
     from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
@@ -64,12 +65,13 @@ def main(
     from stages.splits.overview import print_summary, summary, totals, write_distributions
 
     corrected = read_corrections(corrections)
-    files = find(source, group_by=group_by)
     suggested = suggestions(source)  # refused before anything is read
-    images = [file for file in files if not file.reason]
-    refuse_unlearnable(images)
-    with whole(prepared) as folder:
+    with whole(prepared) as folder, unchanged(source) as objects:
+        files = find(source, group_by=group_by)
+        images = [file for file in files if not file.reason]
+        refuse_unlearnable(images)
         folder.mkdir()
+        write_objects(objects, folder)
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
         candidates = Candidates(images, read_all(images, folder, resizer, stage="prepare"), folder)
         candidates.refuse_unreadable(on_bad_image)

@@ -63,5 +63,5 @@ def _in_bucket(address: str, given: str, cure: str) -> Tree:
         else:
             members[found.name] = found.file
     if not members:
-        raise UserError(f"{given}: no files there; {cure}")
+        raise UserError(f"{given}: not there; {cure}")
     return Tree.of(address.rstrip("/"), members, others)

@@ -72,6 +72,7 @@ NOT_RUN = {
     ),
     "dvc exp run --single-item -S drift.current=data/current drift": DRIFT,
     "dvc import-url gs://bucket/predictions data/log": BUCKET,
+    "dvc exp run -S prepare.source=gs://bucket/cars": BUCKET,
     "dvc exp run --single-item -S drift.current=data/log drift": DRIFT,
     "dvc pull data/model/model.onnx || make repro": BUCKET,
     "docker build --target server-cpu --build-arg SERVER_REVISION=$(git rev-parse HEAD) "
