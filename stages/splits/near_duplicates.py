@@ -6,7 +6,6 @@ share (a frame, a horizon) proves nothing.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,34 +14,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from stages.data.shards import Images
+from stages.splits.close_hashes import Pairs
 
 THUMBNAIL = 32
 MEAN_OF = 1000  # images that the mean of the data set is taken of
-BITS = 64
-
-Pairs = npt.NDArray[np.int64]
-
-
-def close_hashes(hashes: npt.NDArray[np.uint64], *, distance: int) -> Pairs:
-    """Return the pairs `[n, 2]` of positions whose hashes differ in at most `distance` bits.
-
-    Of `distance` + 1 pieces of two such hashes at least one is equal (pigeonhole; Manku et al.
-    2007, "Detecting near-duplicates for web crawling"), so only those are compared.
-    """
-    bounds = np.linspace(0, BITS, distance + 2).astype(int)
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for low, high in pairwise(bounds.tolist()):
-        piece = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(piece, kind="stable")
-        ordered = piece[order]
-        for step in range(1, len(hashes)):
-            same = np.flatnonzero(ordered[step:] == ordered[:-step])
-            if not len(same):
-                break
-            first, second = order[same], order[same + step]
-            near = np.bitwise_count(hashes[first] ^ hashes[second]) <= distance
-            pairs.append(np.sort(np.stack([first[near], second[near]], axis=1), axis=1))
-    return np.unique(np.concatenate(pairs), axis=0)
 
 
 def confirmed(
