@@ -18,6 +18,7 @@ from stages.splits.close_hashes import Pairs
 
 THUMBNAIL = 32
 MEAN_OF = 1000  # images that the mean of the data set is taken of
+BLOCK = 2**13  # pairs whose thumbnails are in memory at once, at most 134 MB
 
 
 def confirmed(
@@ -32,12 +33,21 @@ def confirmed(
         return pairs, np.empty(0)
     mean_of = np.argsort(np.array(names))[:MEAN_OF]
     mean = np.mean([_thumbnail(images, position) for position in mean_of], axis=0)
+    blocks = (pairs[start : start + BLOCK] for start in range(0, len(pairs), BLOCK))
+    correlations = np.concatenate([_correlations(block, images, mean) for block in blocks])
+    sure = correlations >= correlation
+    return pairs[sure], correlations[sure]
+
+
+def _correlations(
+    pairs: Pairs, images: Images, mean: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return how much the thumbnails of each pair correlate, less the mean of the data set."""
     needed = np.unique(pairs)
     residuals = np.stack([_standardised(_thumbnail(images, one) - mean) for one in needed])
     first, second = (residuals[np.searchsorted(needed, side)] for side in pairs.T)
-    correlations = np.einsum("ij,ij->i", first, second)
-    sure = correlations >= correlation
-    return pairs[sure], correlations[sure]
+    correlations: npt.NDArray[np.float64] = np.einsum("ij,ij->i", first, second)
+    return correlations
 
 
 def groups(count: int, pairs: Pairs, given: Sequence[str]) -> npt.NDArray[np.int64]:
