@@ -17,7 +17,7 @@ from stages.sources.bucket import open_object, read_object
 from stages.sources.member import File, Kind, Member
 
 DOWNLOADS = 8  # at once; the connections of a client of Google are 10
-ROWS = 512  # of a group of Parquet that one process reads
+ROWS = 128  # of a group of Parquet that one process reads
 LOCAL_HEADER = struct.Struct("<4s4xH16xHH")  # of a zip: signature, method, lengths of what follows
 SIGNATURE = b"PK\x03\x04"
 DEFLATED = 8  # the method of a zip, besides 0

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from server.errors import ImageError, UserError
@@ -11,7 +12,7 @@ from stages.cli.progress import track
 from stages.data.shards import Shards
 from stages.sources.contents import in_chunks, read
 from stages.sources.member import File
-from stages.sources.processes import in_processes
+from stages.sources.spread import places, spread
 
 CHUNK = 16
 
@@ -25,17 +26,22 @@ def store_larger(files: Sequence[File], folder: Path, resizer: Resizer) -> None:
     folder.mkdir()
     shards = Shards(folder, len(files), resizer.size)
     shards.allocate()
-    calls = ((chunk, start, shards, resizer) for start, chunk in in_chunks(files, CHUNK))
-    chunks = in_processes(_store_chunk, calls)
+    chunks = in_chunks(places(files), CHUNK)
+    stored = spread(partial(_read_files, resizer), partial(_store, shards), chunks)
     what = f"prepare: train at {resizer.size} px"
-    deque(track(chunks, what=what, total=len(files), unit="images", size=int), maxlen=0)
+    deque(track(stored, what=what, total=len(files), unit="images", size=int), maxlen=0)
 
 
-def _store_chunk(files: Sequence[File], first: int, shards: Shards, resizer: Resizer) -> int:
-    """Store a few files in a process of the pool; return how many."""
-    for place, file in enumerate(files, start=first):
-        shards.write(place, [_read(file, resizer)])
-    return len(files)
+def _read_files(resizer: Resizer, first: int, files: Sequence[File]) -> tuple[int, list[Pixels]]:
+    """Read a few files, on any machine; `first`: the position of the first of them."""
+    return first, [_read(file, resizer) for file in files]
+
+
+def _store(shards: Shards, read: tuple[int, list[Pixels]]) -> int:
+    """Store what was read, on this machine; return how many files that is."""
+    first, images = read
+    shards.write(first, images)
+    return len(images)
 
 
 def _read(file: File, resizer: Resizer) -> Pixels:

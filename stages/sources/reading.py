@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
 from stages.sources.contents import in_chunks, read, read_each
 from stages.sources.member import File
-from stages.sources.processes import in_processes
 from stages.sources.remarks import print_remarks
 from stages.sources.rendering import SIDE, perceptual_hash, rendering
 from stages.sources.source_file import SourceFile
+from stages.sources.spread import places, spread
 
 CHUNK = 16
 UNREADABLE = "unreadable"
@@ -29,6 +30,7 @@ RENDERINGS = "renderings"  # folder beside the shards; who reads a source for go
 OF_FILE = ("status", "image_sha256")
 OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
 REMARKS = pa.field("remarks", pa.list_(pa.string()))
+Known = tuple[Pixels | None, Pixels | None, dict[str, Any]]  # square, rendering, facts
 FACTS = pa.schema([*(SCHEMA.field(name) for name in (*OF_FILE, *OF_PIXELS)), REMARKS])
 
 
@@ -45,12 +47,9 @@ def read_all(
     small.folder.mkdir()
     for each in (shards, small):
         each.allocate()
-    calls = (
-        (chunk, start, shards, small, resizer)
-        for start, chunk in in_chunks([file.file for file in files], CHUNK)
-    )
-    chunks = in_processes(_read_chunk, calls)
-    shown = track(chunks, what=stage, total=len(files), unit="images", size=len)
+    chunks = in_chunks(places([file.file for file in files]), CHUNK)
+    read = spread(partial(_read_files, resizer), partial(_store, shards, small), chunks)
+    shown = track(read, what=stage, total=len(files), unit="images", size=len)
     facts = pa.concat_tables([FACTS.empty_table(), *shown])
     print_remarks(files, facts[REMARKS.name], stage=stage)
     shard, index = shards.places(np.arange(len(files)))
@@ -71,22 +70,20 @@ def _small(folder: Path, count: int) -> Shards:
     return Shards(folder / RENDERINGS, count, SIDE)
 
 
-def _read_chunk(
-    files: Sequence[File], first: int, shards: Shards, small: Shards, resizer: Resizer
-) -> pa.Table:
-    """Read a few files in a process of the pool."""
-    facts = []
-    for start in range(0, len(files), CHUNK):
-        known = [_decoded(data, resizer) for data in read_each(files[start : start + CHUNK])]
-        shards.write(first + start, [pixels for pixels, _, _ in known])
-        small.write(first + start, [rendered for _, rendered, _ in known])
-        facts += [of_file for _, _, of_file in known]
-    return pa.Table.from_pylist(facts, schema=FACTS)
+def _read_files(resizer: Resizer, first: int, files: Sequence[File]) -> tuple[int, list[Known]]:
+    """Read a few files, on any machine; `first`: the position of the first of them."""
+    return first, [_decoded(data, resizer) for data in read_each(files)]
 
 
-def _decoded(
-    data: bytes | OSError, resizer: Resizer
-) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
+def _store(shards: Shards, small: Shards, read: tuple[int, list[Known]]) -> pa.Table:
+    """Store what was read, on this machine; return what is known of the files."""
+    first, known = read
+    shards.write(first, [pixels for pixels, _, _ in known])
+    small.write(first, [rendered for _, rendered, _ in known])
+    return pa.Table.from_pylist([facts for _, _, facts in known], schema=FACTS)
+
+
+def _decoded(data: bytes | OSError, resizer: Resizer) -> Known:
     """Return an image's pixels, its rendering, and what is known of it."""
     if isinstance(data, OSError):
         return None, None, {"status": f"{UNREADABLE}: {data.strerror or data}"}

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from server.errors import UserError
+from stages.sources.cluster import in_cluster, scheduler
 from stages.sources.processes import in_processes
 
 BITS = 64
@@ -94,6 +95,9 @@ def _searched(
 ) -> Iterator[npt.NDArray[np.int64]]:
     if len(hashes) <= ALONE:
         yield from (_search(hashes, choice, distance) for choice in searches)
+        return
+    if scheduler():
+        yield from in_cluster(_search, ((choice, distance) for choice in searches), shared=hashes)
         return
     with TemporaryDirectory() as folder:
         path = Path(folder, "hashes.npy")

@@ -109,6 +109,9 @@ NOT_RUN = {
     '\'resource.type="cloud_run_revision" AND (jsonPayload.image_sha256:* OR '
     "jsonPayload.actual:*)'": CLOUD,
     "dvc import-url gs://BUCKET/run.googleapis.com/stdout data/predictions-cloud": BUCKET,
+    "PREPARE_SCHEDULER=tls://scheduler:8786 dvc repro": (
+        "needs a cluster: tests/stages/sources/test_cluster.py, with processes of this machine"
+    ),
     "python -m stages.pack data/cars data/packed": "takes a second: tests/stages/test_pack.py",
     "python -m stages.review": "takes half a minute: tests/stages/test_review.py",
     "python -m stages.evaluate --model data/model/model.onnx --data FOLDER": (
