@@ -5,7 +5,7 @@ evaluates it on any labelled images instead, and needs nothing else of the pipel
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from typer import Option
@@ -42,7 +42,7 @@ def main(
     card: Annotated[Path, Option(help="Model card to write.")] = Path("metrics/model_card.md"),
     plots: Annotated[Path, Option(help="Folder of curves.")] = Path("plots/evaluate"),
     mistakes: Annotated[Path, Option(help="Picture to write.")] = Path("data/reports/mistakes.png"),
-    data: Annotated[Path | None, Option(help="Labelled images to evaluate it on.")] = None,
+    data: Annotated[str | None, Option(help="Labelled images to evaluate it on.")] = None,
     results: Annotated[Path | None, Option(help="Folder to write their results to.")] = None,
 ) -> None:
     """Score the artefact on the test images, or on a folder of labelled ones."""
@@ -50,7 +50,7 @@ def main(
     images: AbstractContextManager[tuple[Split, int]]
     if data:
         images = as_split(data, classifier, labelled=True)
-        source = Source(name=data.name, about=about(data))
+        source = Source(name=PurePosixPath(data).name, about=about(data))
     else:
         dataset = Dataset.open(prepared)
         images = nullcontext((dataset.split("test"), 0))

@@ -39,18 +39,22 @@ def main(
     settings = parameters(locals())
 
     from server.model.classifier import Classifier
+    from server.model.providers import CPU
     from stages.prediction.answers import answer, write_table
     from stages.prediction.find import check_output, find_files, list_files
     from stages.prediction.model import Model
+    from stages.prediction.on_cluster import cluster
     from stages.prediction.parts import Parts
     from stages.prediction.pool import pool
     from stages.prediction.table import VERSION, Columns
+    from stages.sources.cluster import scheduler
 
     check_output(output, source)
     files = find_files(source)
     artefact = Model(location=model)
     classifier = Classifier(artefact)
-    card, name, provider = classifier.metadata, classifier.name, classifier.provider
+    card, name = classifier.metadata, classifier.name
+    provider = CPU if scheduler() else classifier.provider
     threshold = card.abstain_threshold if abstain_below is None else abstain_below
     columns = Columns(
         model=name, classes=card.classes, abstain_below=threshold, top=top, embedding=embedding
@@ -66,7 +70,8 @@ def main(
         if (rest := sum(missing.values())) < listing.count:
             say(f"{listing.count - rest:,} of {listing.count:,} files are done; going on")
         if missing:
-            with pool(classifier, artefact) as workers:
+            start = cluster if scheduler() else pool
+            with start(classifier, artefact) as workers:
                 answer(parts, workers(parts.tasks(listing, missing)), columns, total=rest)
         summary = write_table(output, parts.read(listing), columns)
         parts.remove()

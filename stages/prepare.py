@@ -21,7 +21,7 @@ from stages.splits.exclusion import OnBadImage, OnLeak
 
 def main(
     *,
-    source: Annotated[Path, Option()],
+    source: Annotated[str, Option()],
     corrections: Annotated[Path, Option()],
     group_by: Annotated[GroupBy, Option()],
     image_size: Annotated[int, Option(min=16)],
@@ -48,11 +48,14 @@ def main(
 ) -> None:
     """Turn labelled images into train, validation and test arrays."""
     # first of all: what is imported here is among the locals, too
-    settings = parameters(locals()) | {"source": source.as_posix()}
+    source = source if "://" in source else Path(source).as_posix()
+    settings = parameters(locals())
+    settings["source"] = settings.pop("source")  # where it was while it was a path
 
     from server.image.resize import Resizer
     from stages.data.dataset import LARGER, Card, Dataset, data_hash
     from stages.sources.larger import store_larger
+    from stages.sources.objects import unchanged, write_objects
     from stages.sources.reading import RENDERINGS, read_all
     from stages.splits.assign import assign, refuse_unlearnable
     from stages.splits.candidates import Candidates
@@ -62,12 +65,13 @@ def main(
     from stages.splits.overview import print_summary, summary, totals, write_distributions
 
     corrected = read_corrections(corrections)
-    files = find(source, group_by=group_by)
     suggested = suggestions(source)  # refused before anything is read
-    images = [file for file in files if not file.reason]
-    refuse_unlearnable(images)
-    with whole(prepared) as folder:
+    with whole(prepared) as folder, unchanged(source) as objects:
+        files = find(source, group_by=group_by)
+        images = [file for file in files if not file.reason]
+        refuse_unlearnable(images)
         folder.mkdir()
+        write_objects(objects, folder)
         resizer = Resizer(size=image_size, mode=resize_mode, filter=resize_filter)
         candidates = Candidates(images, read_all(images, folder, resizer, stage="prepare"), folder)
         candidates.refuse_unreadable(on_bad_image)

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from stages.data.dataset import Card, Split, used_samples
 from stages.labels.findings import Finding, Kind
-from stages.splits.near_duplicates import close_hashes, confirmed
+from stages.splits.close_hashes import close_hashes
+from stages.splits.near_duplicates import confirmed
 
 TWO_LABELS = "label conflict"  # what `prepare` says of equal pictures under two labels
 

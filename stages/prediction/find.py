@@ -1,4 +1,4 @@
-"""What SOURCE means: a folder, a descriptor, an image, a bucket, or a list on stdin.
+"""What SOURCE means: a folder, a zip, shards, a descriptor, an image, a bucket, or a list on stdin.
 
 Labels play no part, so a folder may be laid out in any way: each file in it is answered.
 """
@@ -6,22 +6,29 @@ Labels play no part, so a folder may be laid out in any way: each file in it is 
 import os
 import sys
 from collections.abc import Iterator
+from heapq import merge
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from server.errors import UserError
 from server.storage.google_cloud import SCHEME
-from stages.prediction.bucket import objects
 from stages.prediction.listing import Listed, Listing
 from stages.prediction.table import SUFFIXES
-from stages.sources.descriptor import packaged
+from stages.sources.bucket import objects
+from stages.sources.descriptor import is_descriptor, packaged
 from stages.sources.names import check_path
-from stages.sources.tree import scan, visible
+from stages.sources.packed import SHARDS, are_shards, packed_images, shards_of
+from stages.sources.tree import visible
+from stages.sources.trees import ZIP, tree_of
 
 STDIN = "-"
 BLOCK = 2**16  # bytes of a list that are read at once
 HIDDEN = "hidden"
+CURE = (
+    "give a folder of images, an image, a .zip, shards (.tar, .parquet), a descriptor such as "
+    "data/solar-cells.yaml, gs://bucket/prefix, or - for a list of paths on stdin"
+)
 
 
 def find_files(source: str) -> Iterator[Listed]:
@@ -67,20 +74,22 @@ def _files(source: str) -> Iterator[Listed]:
     if source == STDIN:
         closed = sys.stdin is None or sys.stdin.isatty()
         return iter(()) if closed else _of_list(sys.stdin.buffer)
-    if source.startswith(SCHEME):
-        return _marked(objects(source))
-    path = Path(source)
-    if path.is_dir():
-        tree = scan(path)
-        return _marked(Listed(below, tree.file(below)) for below in tree.files)
-    if not path.is_file():
-        raise UserError(
-            f"{source}: not there; give a folder of images, an image, a descriptor such as "
-            "data/solar-cells.yaml, gs://bucket/prefix, or - for a list of paths on stdin"
-        )
-    if path.suffix in {".yaml", ".yml"}:
-        return iter(sorted(Listed(file.path, file.file) for file in packaged(path)))
-    return iter([Listed(source, source)])
+    if is_descriptor(source):
+        return iter(sorted(Listed(file.path, file.file) for file in packaged(Path(source))))
+    packed = source.lower().endswith((ZIP, *SHARDS))
+    if Path(source).is_file() and not packed:
+        return iter([Listed(source, source)])
+    in_bucket = source.startswith(SCHEME) and not packed
+    if in_bucket and not are_shards(found.name for found in objects(source)):
+        # no tree of it: that would be in memory
+        return _marked(Listed(found.name or source, found.file) for found in objects(source))
+    tree = tree_of(source, source, cure=CURE)
+    if shards := shards_of(tree):
+        images = packed_images(tree, shards, stage="predict", labelled=False)
+        return (Listed(file.path, file.file, file.reason) for file in images)
+    others = (Listed(file.path, file.file, file.reason) for file in tree.others)
+    files = _marked(Listed(below, tree.file(below)) for below in tree.files)
+    return merge(files, sorted(others))
 
 
 def _marked(files: Iterator[Listed]) -> Iterator[Listed]:

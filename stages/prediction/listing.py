@@ -7,22 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from server.atomic import whole
+from stages.sources.member import File, Member
 
 
 class Listed(NamedTuple):
     """A file to answer: `path` as the table names it, `file` where it lies.
 
-    reason: why it is not even read. version: of an object in a bucket; that of a file is its size
-    and time.
+    reason: why it is not even read.
     """
 
     path: str
-    file: str
+    file: File
     reason: str = ""
-    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Listing:
     def parts(self, size: int) -> Iterator[tuple[Listed, ...]]:
         """Yield the files by `size`, the last of them fewer."""
         with self.path.open(encoding="ascii") as lines:
-            files = (Listed(*json.loads(line)) for line in lines)
+            files = (_parsed(*json.loads(line)) for line in lines)
             while part := tuple(islice(files, size)):
                 yield part
 
@@ -64,9 +63,15 @@ def key_of(files: Iterable[Listed]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _parsed(path: str, file: str | list[Any], reason: str) -> Listed:
+    return Listed(path, file if isinstance(file, str) else Member(*file), reason)
+
+
 def _state(file: Listed) -> list[int]:
+    """Return size and time of what it lies in; of an object its `Member` tells the generation."""
+    where = file.file if isinstance(file.file, str) else file.file.file
     try:
-        about = os.stat(file.file)  # noqa: PTH116 - a Path for each of many files costs
+        about = os.stat(where)  # noqa: PTH116 - a Path for each of many files costs
     except OSError:
         return []
     return [about.st_size, about.st_mtime_ns]

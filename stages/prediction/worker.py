@@ -1,12 +1,8 @@
 """What a process of the pool does with a batch: read, decode, and ask the network on the CPU."""
 
-import errno
 import hashlib
-import os
 import signal
-import stat
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,17 +10,14 @@ import numpy as np
 from server.errors import ImageError
 from server.image.decode import decode
 from server.image.features import image_features
-from server.image.limits import MAX_BYTES
 from server.image.resize import Pixels, Resizer
 from server.model.classifier import Classifier, Floats, Readable
 from server.model.policy import ProviderPolicy
-from server.storage.google_cloud import SCHEME
-from stages.prediction.bucket import read_object
 from stages.prediction.listing import Listed
+from stages.sources.contents import read_each
 from stages.sources.processes import end_with_parent
 
 AT_ONCE = 8  # images a run of the network on the CPU, where that was fastest
-DOWNLOADS = 8  # at once; the connections of a client of Google are 10
 Outputs = tuple[Floats, Floats]
 
 
@@ -89,35 +82,9 @@ class Worker:
 
 def _bytes_of(files: Sequence[Listed]) -> Iterator[bytes | OSError | None]:
     """Yield the bytes of each file, why there are none, or None where they are not wanted."""
-    if not any(file.file.startswith(SCHEME) for file in files):
-        yield from map(_read_file, files)
-        return
-    with ThreadPoolExecutor(DOWNLOADS) as pool:
-        yield from pool.map(_read_file, files)
-
-
-def _read_file(file: Listed) -> bytes | OSError | None:
-    if file.reason:
-        return None
-    try:
-        if file.file.startswith(SCHEME):
-            return read_object(file.file, MAX_BYTES)
-        return _read_path(file.file)
-    except OSError as error:
-        return error
-
-
-def _read_path(path: str) -> bytes:
-    """Return the bytes of a file, or raise `OSError`, also for what would hang or is no file."""
-    about = os.stat(path)  # noqa: PTH116 - a Path for each of many files costs
-    if stat.S_ISDIR(about.st_mode):
-        raise OSError(errno.EISDIR, "a folder, no file")
-    if not stat.S_ISREG(about.st_mode):
-        raise OSError(errno.EINVAL, "a device, a socket or a FIFO, no file")
-    if about.st_size > MAX_BYTES:
-        raise OSError(errno.EFBIG, f"more bytes than the limit of {MAX_BYTES:,}")
-    with open(path, "rb") as source:  # noqa: PTH123
-        return source.read()
+    wanted = read_each([file.file for file in files if not file.reason])
+    for file in files:
+        yield None if file.reason else next(wanted)
 
 
 _worker: Worker | None = None

@@ -17,7 +17,7 @@ from stages.sources.tree import scan, visible
 
 @contextmanager
 def as_split(
-    source: Path, classifier: Classifier, *, labelled: bool
+    source: Path | str, classifier: Classifier, *, labelled: bool
 ) -> Iterator[tuple[Split, int]]:
     """Yield the readable images of `source`, and how many of its files cannot be read.
 
@@ -28,7 +28,7 @@ def as_split(
     the artefact does not know.
     """
     classes = classifier.metadata.classes
-    files = _labelled(source, classes) if labelled else _unlabelled(source)
+    files = _labelled(str(source), classes) if labelled else _unlabelled(Path(source))
     with TemporaryDirectory() as name:
         samples = read_all(
             files, Path(name), classifier.resizer, stage="evaluate" if labelled else "drift"
@@ -43,12 +43,12 @@ def as_split(
         yield Split(Path(name), classes, readable), len(files) - len(readable)
 
 
-def _labelled(source: Path, classes: list[str]) -> list[SourceFile]:
+def _labelled(source: str, classes: list[str]) -> list[SourceFile]:
     files = find(source, group_by=GroupBy.MANIFEST, option="--data", stage="evaluate")
     files = [file for file in files if not file.reason]
     if test := [file for file in files if file.split == "test"]:
         files = test
-        print(f"evaluate: of {printable(str(source))} its test split", flush=True)
+        print(f"evaluate: of {printable(source)} its test split", flush=True)
     foreign = sorted({file.label for file in files} - set(classes))
     if foreign:
         raise UserError(

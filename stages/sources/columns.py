@@ -1,7 +1,7 @@
 """Columns of a table of labels: which of them hold image, label, slice, group and split."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from server.errors import UserError
@@ -16,19 +16,25 @@ SYNONYMS = {
     "split": "splits subset partition",
 }
 NEEDED = ("image", "label")
+OF_IMAGE = ("label", "slice", "group")  # what may be said beside an image itself
 NEEDS = "needed are image and label, optional slice, group and split"
 FLAGS = frozenset(("0", "1", "0.0", "1.0", "true", "false", ""))
 SHOWN, LONGEST = 8, 40
 FEWEST = 2  # columns of flags that are classes
 
 
-def find_columns(table: str, header: Sequence[str]) -> dict[str, int]:
-    """Return the place of each column that is there, or raise `UserError` where two could be it."""
+def find_columns(
+    table: str, header: Sequence[str], wanted: Iterable[str] = SYNONYMS
+) -> dict[str, int]:
+    """Return the place of each wanted column that is there.
+
+    Raises `UserError` where two could be it.
+    """
     plain = [re.sub(r"[\s_-]+", "", name).lower() for name in header]
     places = {}
-    for column, synonyms in SYNONYMS.items():
+    for column in wanted:
         found = [place for place, name in enumerate(plain) if name == column] or [
-            place for place, name in enumerate(plain) if name in synonyms.split()
+            place for place, name in enumerate(plain) if name in SYNONYMS[column].split()
         ]
         if len(found) > 1:
             names = " and ".join(header[place] for place in found)

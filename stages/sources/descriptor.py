@@ -1,6 +1,7 @@
 """Descriptors of data sets that Python packages ship, and what a source says of itself."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +12,11 @@ KEYS = {"package", "version", "module", "labels", "columns", "classes"}
 ABOUT = ("title", "licence", "cite")
 SUGGEST = "suggest"
 LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
+
+
+def is_descriptor(source: str) -> bool:
+    """Whether a source is a descriptor, by its name and its being a file."""
+    return source.endswith((".yaml", ".yml")) and Path(source).is_file()
 
 
 def packaged(descriptor: Path) -> list[SourceFile]:
@@ -49,15 +55,14 @@ def packaged(descriptor: Path) -> list[SourceFile]:
     return files
 
 
-def suggestions(source: Path) -> dict[str, str]:
+def suggestions(source: str) -> dict[str, str]:
     """Return what a descriptor suggests for parameters of `train` that are `auto`, by their names.
 
-    A folder suggests nothing. Raise `UserError` where it is no mapping of names to words or
-    numbers.
+    Others suggest nothing. Raise `UserError` where it is no mapping of names to words or numbers.
     """
-    if not source.is_file():
+    if not is_descriptor(source):
         return {}
-    suggested = yaml.safe_load(source.read_text(encoding="utf-8")).get(SUGGEST, {})
+    suggested = _card(source).get(SUGGEST, {})
     if not isinstance(suggested, dict) or not all(
         type(word) in (str, int, float) for pair in suggested.items() for word in pair
     ):
@@ -68,17 +73,22 @@ def suggestions(source: Path) -> dict[str, str]:
     return {str(name): str(word) for name, word in suggested.items()}
 
 
-def about(source: Path) -> dict[str, str]:
+def about(source: str) -> dict[str, str]:
     """Return those of `ABOUT` that are known: a descriptor names them, a folder holds a licence.
 
     Of a folder's licence its first line is taken, which is its name.
     """
-    if source.is_file():
-        card = yaml.safe_load(source.read_text(encoding="utf-8"))
+    if is_descriptor(source):
+        card = _card(source)
         return {key: str(card[key]) for key in ABOUT if key in card}
-    licence = next((source / name for name in LICENCES if (source / name).is_file()), None)
+    files = (Path(source) / name for name in LICENCES)
+    licence = next((file for file in files if file.is_file()), None)
     if not licence:
         return {}
     lines = licence.read_text(encoding="utf-8", errors="replace").splitlines()
     stripped = (line.strip("# \t") for line in lines)
     return next(({"licence": line} for line in stripped if line), {})
+
+
+def _card(source: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(Path(source).read_text(encoding="utf-8")))

@@ -3,7 +3,11 @@
 SOURCE/<class>/**                     a folder a class
 SOURCE/{train,val,test}/<class>/**    already split; names as in `split_names`
 SOURCE/labels.csv, .tsv or .parquet   image,label[,slice][,group][,split]
+SOURCE/**/metadata.csv or .jsonl      file_name,label: an imagefolder of Hugging Face
+SOURCE/**.tar or .parquet             shards of WebDataset, or of Hugging Face
 SOURCE.yaml                           a descriptor of a packaged data set
+
+SOURCE is a folder, a zip of one, or a prefix in a bucket; or a single shard.
 """
 
 from collections.abc import Iterator
@@ -13,13 +17,16 @@ from pathlib import Path
 
 from server.errors import UserError
 from server.terminal import printable
-from stages.sources.descriptor import packaged
+from stages.sources.descriptor import is_descriptor, packaged
 from stages.sources.layout import inner_folders, shown, splits_of, unread, where_labels_may_be
 from stages.sources.look_alikes import normalise, plain
-from stages.sources.manifest import listed, manifest_of
+from stages.sources.manifest import listed, manifests_of
+from stages.sources.member import IN_SHARDS, Member
 from stages.sources.names import check_names, check_path
+from stages.sources.packed import LABELS, packed_images, shards_of
 from stages.sources.source_file import SourceFile
-from stages.sources.tree import Tree, scan, visible
+from stages.sources.tree import Tree, visible
+from stages.sources.trees import tree_of
 
 FEWEST_CLASSES = 2
 
@@ -33,7 +40,7 @@ class GroupBy(StrEnum):
 
 
 def find(
-    source: Path,
+    source: Path | str,
     *,
     group_by: GroupBy = GroupBy.NONE,
     option: str = "prepare.source",
@@ -44,30 +51,31 @@ def find(
     option: what the user named the source by, for complaints.
     stage: who says what is there.
     """
-    check_path(str(source))
-    given, cure = f"{option}={source}", ""
-    if source.is_dir():
-        tree = scan(source)
-        if manifest := manifest_of(tree):
-            files = list(listed(tree, manifest, stage))
+    name, cure = str(source), "; make one folder a class"
+    check_path(name)
+    given = f"{option}={name}"
+    if is_descriptor(name):
+        files = packaged(Path(name))
+    else:
+        tree = tree_of(name, given)
+        if manifests := manifests_of(tree):
+            files = list(listed(tree, manifests, stage))
+        elif shards := shards_of(tree):
+            files = list(map(_labelled, packed_images(tree, shards, stage, labelled=True)))
+            cure = LABELS
         else:
             files = list(_in_class_folders(tree, given, stage))
-            cure = where_labels_may_be(tree)
-    elif source.suffix in {".yaml", ".yml"} and source.is_file():
-        files = packaged(source)
-    else:
-        problem = "a file" if source.is_file() else "not there"
-        raise UserError(
-            f"{given}: {problem}; give a folder with a folder of images a class "
-            "(`dvc add` it first) or a descriptor such as data/solar-cells.yaml"
-        )
+            cure += where_labels_may_be(tree)
+        files += tree.others
+        if tree.others:
+            cure += f"; {tree.others[0].path} is left out: {tree.others[0].reason}"
     check_names(files)
     files = normalise(files)
     classes = sorted({file.label for file in files if not file.reason})
     if len(classes) < FEWEST_CLASSES:
         raise UserError(
             f"{given}: {len(classes)} class ({', '.join(classes) or 'none'}), at least 2 are "
-            f"needed; make one folder a class{cure}"
+            f"needed{cure}"
         )
     if group_by is not GroupBy.MANIFEST:
         by_folder = group_by is GroupBy.FOLDER
@@ -79,9 +87,17 @@ def find(
     return sorted(files, key=lambda file: file.path)
 
 
+def _labelled(file: SourceFile) -> SourceFile:
+    """Say of an image of a shard that has no label that it is no sample."""
+    return file if file.label or file.reason else replace(file, reason="no label")
+
+
 def _folder(file: SourceFile) -> str:
-    """Return the folder of a file; that of its class says nothing more."""
-    folder = file.path.rpartition("/")[0]
+    """Return the folder of a file, in its shard if it has one; that of its class says no more."""
+    path, where = file.path, file.file
+    if isinstance(where, Member) and where.kind in IN_SHARDS:
+        path = where.name
+    folder = path.rpartition("/")[0]
     return "" if plain(folder.rpartition("/")[2]) == file.label else folder
 
 
@@ -105,7 +121,7 @@ def _in_class_folders(tree: Tree, given: str, stage: str) -> Iterator[SourceFile
             folder = f"{above}/{label}".strip("/")
             if folder not in tree.filled:
                 raise UserError(
-                    f"{tree.folder / folder}: a class without images; add some or remove the folder"
+                    f"{tree.folder}/{folder}: a class without images; add some or remove the folder"
                 )
     depth = 1 if splits else 0  # of the class folders
     for path in tree.files:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from server.errors import ImageError, UserError
@@ -9,12 +10,14 @@ from server.image.decode import decode
 from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.shards import Shards
-from stages.sources.processes import in_processes
+from stages.sources.contents import in_chunks, read
+from stages.sources.member import File
+from stages.sources.spread import places, spread
 
 CHUNK = 16
 
 
-def store_larger(files: Sequence[str], folder: Path, resizer: Resizer) -> None:
+def store_larger(files: Sequence[File], folder: Path, resizer: Resizer) -> None:
     """Store `files`, all of which were read before, in shards of `folder`, in their order.
 
     A second pass over the files: which of them are for training is known after the first alone, and
@@ -23,24 +26,27 @@ def store_larger(files: Sequence[str], folder: Path, resizer: Resizer) -> None:
     folder.mkdir()
     shards = Shards(folder, len(files), resizer.size)
     shards.allocate()
-    calls = (
-        (files[start : start + CHUNK], start, shards, resizer)
-        for start in range(0, len(files), CHUNK)
-    )
-    chunks = in_processes(_store_chunk, calls)
+    chunks = in_chunks(places(files), CHUNK)
+    stored = spread(partial(_read_files, resizer), partial(_store, shards), chunks)
     what = f"prepare: train at {resizer.size} px"
-    deque(track(chunks, what=what, total=len(files), unit="images", size=int), maxlen=0)
+    deque(track(stored, what=what, total=len(files), unit="images", size=int), maxlen=0)
 
 
-def _store_chunk(files: Sequence[str], first: int, shards: Shards, resizer: Resizer) -> int:
-    """Store a few files in a process of the pool; return how many."""
-    shards.write(first, [_read(file, resizer) for file in files])
-    return len(files)
+def _read_files(resizer: Resizer, first: int, files: Sequence[File]) -> tuple[int, list[Pixels]]:
+    """Read a few files, on any machine; `first`: the position of the first of them."""
+    return first, [_read(file, resizer) for file in files]
 
 
-def _read(file: str, resizer: Resizer) -> Pixels:
+def _store(shards: Shards, read: tuple[int, list[Pixels]]) -> int:
+    """Store what was read, on this machine; return how many files that is."""
+    first, images = read
+    shards.write(first, images)
+    return len(images)
+
+
+def _read(file: File, resizer: Resizer) -> Pixels:
     try:
-        decoded = decode(Path(file).read_bytes(), target=resizer.size)
+        decoded = decode(read(file), target=resizer.size)
     except ImageError as error:
         raise UserError(
             f"{file}: for {resizer.size} pixels: {error}; or set prepare.store=1"

@@ -13,7 +13,8 @@ from stages.sources.tree import Tree, visible
 
 SHOWN = 3
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xls", ".xlsx", ".mat", ".pkl", ".npy")
-ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tfrecord", ".h5")
+ZIPS = (".zip",)
+ARCHIVES = (*ZIPS, ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tfrecord", ".h5")
 UNREAD = TABLES + ARCHIVES
 MANIFEST = "name the labels in labels.csv (image,label,split)"
 
@@ -67,10 +68,12 @@ def where_labels_may_be(tree: Tree) -> str:
         names = [name for name in tree.children.get(top, []) if f"{top}/{name}" in tree.filled]
         deeper = all(tree.children.get(f"{top}/{name}") for name in names if split_of(name))
         if len(names) > 1 and deeper and not all(map(no_class, names)):
-            return f"; if {shown(names)} are meant, give {tree.folder / top} as the source"
+            return f"; if {shown(names)} are meant, give {tree.folder}/{top} as the source"
     near = [path for path in tree.files if path.count("/") <= 1 and visible(path)]
     if found := [path for path in near if _ends(path, TABLES)]:
         return f"; {shown(found)} may hold the labels"
+    if found := [path for path in near if _ends(path, ZIPS)]:
+        return f"; to read what is in it give {tree.folder}/{found[0]} as the source"
     if found := [path for path in near if _ends(path, ARCHIVES)]:
         return f"; {shown(found)} would have to be unpacked"
     return ""
@@ -94,7 +97,7 @@ def _check_splits(tree: Tree, named: dict[str, str], given: str) -> None:
     if "train" not in named.values():
         raise UserError(
             f"{given}: {shown(named)}: named like a split, but there is no train beside it; add "
-            f"one, or give {tree.folder / min(named)} instead, or rename what is a class"
+            f"one, or give {tree.folder}/{min(named)} instead, or rename what is a class"
         )
     beside = [top for top in tree.children[""] if top not in named and not no_class(top)]
     if beside and len(named) == 1:

@@ -34,8 +34,8 @@ def normalise(files: Iterable[SourceFile]) -> list[SourceFile]:
         if (label, where, group) != (file.label, file.slice, file.group):
             file = replace(file, label=label, slice=where, group=group)  # noqa: PLW2901
         normalised.append(file)
-    _refuse({file.label: file.file for file in reversed(normalised)}, "classes")
-    _refuse({file.slice: file.file for file in reversed(normalised)}, "slices")
+    _refuse({file.label: str(file.file) for file in reversed(normalised)}, "classes")
+    _refuse({file.slice: str(file.file) for file in reversed(normalised)}, "slices")
     return normalised
 
 

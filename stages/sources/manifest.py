@@ -4,12 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from urllib.parse import unquote
 
 from server.errors import UserError
 from server.terminal import printable
+from stages.sources.image_folder import metadata_of, split_by_folder
 from stages.sources.names import check_path
 from stages.sources.source_file import SourceFile
 from stages.sources.split_names import split_of
@@ -19,51 +20,63 @@ MANIFESTS = ("labels.csv", "labels.tsv", "labels.parquet")  # in any letter case
 ELSEWHERE = re.compile(r"[A-Za-z]:|//|[A-Za-z][A-Za-z0-9+.-]*://")  # a drive, a host, an address
 
 
-def manifest_of(tree: Tree) -> str:
-    """Return the manifest of a folder, empty where there is none."""
+def manifests_of(tree: Tree) -> list[str]:
+    """Return the manifest of a folder, or those of an imagefolder; none where there is none."""
     found = [path for path in tree.files if path.lower() in MANIFESTS]
     if len(found) > 1:
         raise UserError(f"{tree.folder}: {' and '.join(found)} are there; keep one of them")
-    return found[0] if found else ""
+    return found or metadata_of(tree)
 
 
-def listed(tree: Tree, manifest: str, stage: str) -> Iterator[SourceFile]:
-    """List the images of a manifest, and the files that it does not name."""
+def listed(tree: Tree, manifests: list[str], stage: str) -> Iterator[SourceFile]:
+    """List the images of manifests, and the files that these do not name."""
+    paths, rows = Paths(tree), dict[str, str]()  # where each image is named
+    for manifest in manifests:
+        yield from _named(tree, manifest, stage, paths, rows)
+    for path in tree.files:
+        if path not in rows and path not in manifests:
+            yield SourceFile(file=tree.file(path), path=path, reason="not in the manifest")
+
+
+def _named(
+    tree: Tree, manifest: str, stage: str, paths: "Paths", named: dict[str, str]
+) -> Iterator[SourceFile]:
+    """List the images of one manifest; add them to `named`, those before it among them."""
     from stages.sources.table import read_table  # imports pyarrow
 
-    file = tree.folder / manifest
-    rows, unusual = read_table(file)
+    name, folder = f"{tree.folder}/{manifest}", manifest[: manifest.rfind("/") + 1]
+    rows, unusual = read_table(name, tree.file(manifest))
     if unusual:
-        print(printable(f"{stage}: {file}: {unusual}"), flush=True)
-    paths, numbers = Paths(tree), dict[str, int]()
+        print(printable(f"{stage}: {name}: {unusual}"), flush=True)
+    before = len(named)
     for number, row in enumerate(rows, start=1):
-        where = f"{file}: row {number:,}"
+        where = f"{name}: row {number:,}"
         if not row["image"] or not row["label"]:
             raise UserError(f"{where} has no image or no label; it needs both")
         check_path(row["image"])
-        path = paths.find(row["image"], where)
-        if path in numbers:
+        path = paths.find(folder + row["image"], where)
+        if path in named:
             raise UserError(
-                f"{where} names {path} again, after row {numbers[path]:,}; keep one of the rows"
+                f"{where} names {path} again, after {named[path]}; keep one of the rows"
             )
-        numbers[path] = number
+        named[path] = where.removeprefix(f"{name}: ")
+        split = _split(row.get("split", ""), where)
+        if not split and manifest.lower() not in MANIFESTS:
+            split = split_by_folder(path)
         yield SourceFile(
             file=tree.file(path),
             path=path,
             label=row["label"],
             slice=row.get("slice", ""),
             group=row.get("group", ""),
-            split=_split(row.get("split", ""), where),
+            split=split,
         )
-    if paths.known.isdisjoint(numbers):
-        first = rows[0]["image"]
+    if paths.known.isdisjoint(list(named)[before:]):
+        first, above = rows[0]["image"], f"{tree.folder}/{folder}".rstrip("/")
         raise UserError(
-            f"{file}: none of the {len(rows):,} images is there, such as {first}; paths are "
-            f"relative to {tree.folder}{paths.hint(first)}"
+            f"{name}: none of the {len(rows):,} images is there, such as {first}; paths are "
+            f"relative to {above}{paths.hint(first)}"
         )
-    for path in tree.files:
-        if path not in numbers and path != manifest:
-            yield SourceFile(file=tree.file(path), path=path, reason="not in the manifest")
 
 
 class Paths:
@@ -72,7 +85,7 @@ class Paths:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.known, self.folders = set(tree.files), {".", *tree.folders}
-        self.tops = {str(tree.folder.absolute()), str(tree.folder.resolve())}
+        self.tops = {str(Path(tree.folder).absolute()), str(Path(tree.folder).resolve())}
 
     @cached_property
     def alike(self) -> dict[str, str]:

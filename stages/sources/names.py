@@ -1,11 +1,14 @@
 """Names of a source that cannot be used: such as no table, page or terminal could show."""
 
+import re
 from collections.abc import Iterable
 
 from server.errors import UserError
 from server.terminal import HIDDEN
 from stages.sources.source_file import SourceFile
 
+DRIVE = re.compile(r"[A-Za-z]:")
+ELSEWHERE = "its name leads elsewhere"  # of a member that strays
 LONGEST = 255  # bytes of UTF-8, as many as a folder's name may have
 
 
@@ -17,6 +20,11 @@ def check_path(path: str) -> None:
         raise UserError(f"{path}: this name is not UTF-8; rename it") from None
     if "\0" in path:
         raise UserError(f"{path}: no file can have this name; mend the manifest")
+
+
+def strays(name: str) -> bool:
+    """Whether a member's name is no path below its archive: `/etc/x`, `../x`, `C:/x`, `a//x`."""
+    return bool(DRIVE.match(name)) or not {"", ".", ".."}.isdisjoint(name.split("/"))
 
 
 def check_names(files: Iterable[SourceFile]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from server.image.resize import Pixels, Resizer
 from stages.cli.progress import track
 from stages.data.dataset import SCHEMA, USED
 from stages.data.shards import Images, Shards
-from stages.sources.processes import in_processes
+from stages.sources.contents import in_chunks, read, read_each
+from stages.sources.member import File
 from stages.sources.remarks import print_remarks
 from stages.sources.rendering import SIDE, perceptual_hash, rendering
 from stages.sources.source_file import SourceFile
+from stages.sources.spread import places, spread
 
 CHUNK = 16
 UNREADABLE = "unreadable"
@@ -27,6 +30,7 @@ RENDERINGS = "renderings"  # folder beside the shards; who reads a source for go
 OF_FILE = ("status", "image_sha256")
 OF_PIXELS = ("pixel_sha256", "phash", "width", "height", "mode", "format", *FEATURES)
 REMARKS = pa.field("remarks", pa.list_(pa.string()))
+Known = tuple[Pixels | None, Pixels | None, dict[str, Any]]  # square, rendering, facts
 FACTS = pa.schema([*(SCHEMA.field(name) for name in (*OF_FILE, *OF_PIXELS)), REMARKS])
 
 
@@ -43,12 +47,9 @@ def read_all(
     small.folder.mkdir()
     for each in (shards, small):
         each.allocate()
-    calls = (
-        ([file.file for file in files[start : start + CHUNK]], start, shards, small, resizer)
-        for start in range(0, len(files), CHUNK)
-    )
-    chunks = in_processes(_read_chunk, calls)
-    shown = track(chunks, what=stage, total=len(files), unit="images", size=len)
+    chunks = in_chunks(places([file.file for file in files]), CHUNK)
+    read = spread(partial(_read_files, resizer), partial(_store, shards, small), chunks)
+    shown = track(read, what=stage, total=len(files), unit="images", size=len)
     facts = pa.concat_tables([FACTS.empty_table(), *shown])
     print_remarks(files, facts[REMARKS.name], stage=stage)
     shard, index = shards.places(np.arange(len(files)))
@@ -69,29 +70,30 @@ def _small(folder: Path, count: int) -> Shards:
     return Shards(folder / RENDERINGS, count, SIDE)
 
 
-def _read_chunk(
-    files: Sequence[str], first: int, shards: Shards, small: Shards, resizer: Resizer
-) -> pa.Table:
-    """Read a few files in a process of the pool."""
-    read = [_read(file, resizer) for file in files]
-    shards.write(first, [pixels for pixels, _, _ in read])
-    small.write(first, [rendered for _, rendered, _ in read])
-    return pa.Table.from_pylist([facts for _, _, facts in read], schema=FACTS)
+def _read_files(resizer: Resizer, first: int, files: Sequence[File]) -> tuple[int, list[Known]]:
+    """Read a few files, on any machine; `first`: the position of the first of them."""
+    return first, [_decoded(data, resizer) for data in read_each(files)]
 
 
-def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, dict[str, Any]]:
+def _store(shards: Shards, small: Shards, read: tuple[int, list[Known]]) -> pa.Table:
+    """Store what was read, on this machine; return what is known of the files."""
+    first, known = read
+    shards.write(first, [pixels for pixels, _, _ in known])
+    small.write(first, [rendered for _, rendered, _ in known])
+    return pa.Table.from_pylist([facts for _, _, facts in known], schema=FACTS)
+
+
+def _decoded(data: bytes | OSError, resizer: Resizer) -> Known:
     """Return an image's pixels, its rendering, and what is known of it."""
+    if isinstance(data, OSError):
+        return None, None, {"status": f"{UNREADABLE}: {data.strerror or data}"}
     known: dict[str, Any] = {}
     try:
-        with open(file, "rb") as source:  # noqa: PTH123 - a Path for each of many files costs
-            data = source.read()
         known["image_sha256"] = hashlib.sha256(data).hexdigest()
         decoded = decode(data, target=resizer.size)
         rendered = rendering(data, decoded, target=resizer.size)
     except ImageError as error:
         return None, None, {**known, "status": f"{UNREADABLE}: {error}"}
-    except OSError as error:
-        return None, None, {**known, "status": f"{UNREADABLE}: {error.strerror or error}"}
     pixels = resizer(decoded.picture, decoded.box)
     size = f"{decoded.width}x{decoded.height}:".encode()
     return (
@@ -112,12 +114,12 @@ def _read(file: str, resizer: Resizer) -> tuple[Pixels | None, Pixels | None, di
     )
 
 
-def full_sha256(file: str) -> str:
+def full_sha256(file: File) -> str:
     """Return a hash of all pixels of a readable file; the largest, of its bytes.
 
     Files of equal renderings are told apart by it.
     """
-    data = Path(file).read_bytes()
+    data = read(file)
     try:
         picture = decode(data).picture
     except ImageTooLarge:  # at full size; it was read for a smaller one

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from stages.sources.member import File
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFile:
     """A file of the source and what the source says of it; `reason`: why it is no sample."""
 
-    file: str
+    file: File
     path: str  # relative to the source, with forward slashes
     label: str = ""
     slice: str = ""

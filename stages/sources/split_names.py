@@ -62,6 +62,17 @@ def split_of(name: str) -> str:
     return SPLIT_NAMES.get(parts[0], "") if parts and set(parts[1:]) <= SUFFIXES else ""
 
 
+def split_of_shard(name: str) -> str | None:
+    """Return the split that a shard's name has a word of, '' where none, None where that is unsure.
+
+    `train-00000-of-00004.parquet` and `cars-train-000.tar` have one, `train-test.tar` is unsure.
+    """
+    found = [word for word in words(name.rpartition(".")[0]) if word in {*SPLIT_NAMES, *UNCERTAIN}]
+    if len(found) > 1 or not UNCERTAIN.isdisjoint(found):
+        return None
+    return SPLIT_NAMES[found[0]] if found else ""
+
+
 def doubtful_splits(names: Iterable[str]) -> list[str]:
     """Return the names that speak of a split, but not surely of which, or not alone.
 

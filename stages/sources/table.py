@@ -7,10 +7,10 @@ would give other names.
 import codecs
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
@@ -19,6 +19,8 @@ from pyarrow import parquet
 from server.errors import UserError
 from server.terminal import one_line
 from stages.sources.columns import NEEDED, NEEDS, find_columns, lacks, listing
+from stages.sources.contents import open_file
+from stages.sources.member import File
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # a mark of UTF-32 begins like one of UTF-16
@@ -34,14 +36,16 @@ HEAD = 2**16  # bytes or letters that the beginning is looked for in
 SAMPLE = 20  # rows that show what a column holds
 
 
-def read_table(path: Path) -> tuple[list[dict[str, str]], str]:
-    """Return the rows of a table, and what was unusual in it.
+def read_table(path: str, file: File) -> tuple[list[dict[str, str]], str]:
+    """Return the rows of a table, and what was unusual in it; `path`: as complaints call it.
 
     The keys of a row are the documented names of the columns, its values text, empty where there is
     none. Raises `UserError`.
     """
+    read = READERS.get(path.lower().rpartition(".")[2], _from_csv)
     try:
-        table, notes = _from_parquet(path) if path.suffix.lower() == ".parquet" else _from_csv(path)
+        with open_file(file) as opened:
+            table, notes = read(path, opened)
     except (pa.ArrowException, csv.Error, OSError) as error:
         raise UserError(f"{path}: cannot be read ({one_line(error)})") from None
     if not len(table):
@@ -52,8 +56,8 @@ def read_table(path: Path) -> tuple[list[dict[str, str]], str]:
     return rows, ", ".join(notes)
 
 
-def _from_csv(path: Path) -> tuple[pa.Table, list[str]]:
-    text, encoding = _decoded(path)
+def _from_csv(path: str, file: BinaryIO) -> tuple[pa.Table, list[str]]:
+    text, encoding = _decoded(path, file.read())
     if not text.strip():
         raise UserError(f"{path}: empty; {NEEDS}")
     separator, header, places = _header(path, text)
@@ -73,10 +77,10 @@ def _from_csv(path: Path) -> tuple[pa.Table, list[str]]:
     return _chosen(table, header, places), notes + _renamed(header, places)
 
 
-def _from_parquet(path: Path) -> tuple[pa.Table, list[str]]:
-    header = parquet.read_schema(path).names
-    places = _needed(path, header, find_columns(str(path), header), [])
-    table = parquet.read_table(path, columns=[header[place] for place in places.values()])
+def _from_parquet(path: str, file: BinaryIO) -> tuple[pa.Table, list[str]]:
+    header = parquet.read_schema(file).names
+    places = _needed(path, header, find_columns(path, header), [])
+    table = parquet.read_table(file, columns=[header[place] for place in places.values()])
     for name in (header[places[column]] for column in NEEDED):
         kind = table.schema.field(name).type
         if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -84,9 +88,23 @@ def _from_parquet(path: Path) -> tuple[pa.Table, list[str]]:
     return table.rename_columns(list(places)), _renamed(header, places)
 
 
-def _decoded(path: Path) -> tuple[str, str]:
+def _from_json_lines(path: str, file: BinaryIO) -> tuple[pa.Table, list[str]]:
+    text, _ = _decoded(path, file.read())
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                rows.append(dict(json.loads(line)))
+            except (ValueError, TypeError, RecursionError):
+                raise UserError(f"{path}: line {number:,} is no object of JSON; mend it") from None
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    places = _needed(path, header, find_columns(path, header), [])
+    columns = [[_text(row.get(header[place])) for row in rows] for place in places.values()]
+    return pa.table(columns, names=list(places)), _renamed(header, places)
+
+
+def _decoded(path: str, data: bytes) -> tuple[str, str]:
     """Return the text of a file, and its encoding where that is not UTF-8 without a mark."""
-    data = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
     cure = "save it as CSV in UTF-8"
     if data.startswith(ZIP):
@@ -104,16 +122,16 @@ def _decoded(path: Path) -> tuple[str, str]:
     return text, encoding.upper() if encoding.startswith(("utf-16", "utf-32")) else ""
 
 
-def _header(path: Path, text: str) -> tuple[str, list[str], dict[str, int]]:
+def _header(path: str, text: str) -> tuple[str, list[str], dict[str, int]]:
     """Return separator, header, and the places of its columns; raise `UserError` without these."""
     likely = max(SEPARATORS, key=text.partition("\n")[0].count)
     for separator in (likely, *SEPARATORS):
         header, *_ = _records(text, separator, 1)
-        places = find_columns(str(path), header)
+        places = find_columns(path, header)
         if set(NEEDED) <= places.keys():
             return separator, header, places
     header, *rows = _records(text, likely, SAMPLE)
-    return likely, header, _needed(path, header, find_columns(str(path), header), rows)
+    return likely, header, _needed(path, header, find_columns(path, header), rows)
 
 
 def _records(text: str, separator: str, count: int) -> list[list[str]]:
@@ -123,7 +141,7 @@ def _records(text: str, separator: str, count: int) -> list[list[str]]:
 
 
 def _needed(
-    path: Path, header: Sequence[str], places: dict[str, int], rows: Sequence[Sequence[str]]
+    path: str, header: Sequence[str], places: dict[str, int], rows: Sequence[Sequence[str]]
 ) -> dict[str, int]:
     if not set(NEEDED) <= places.keys():
         raise UserError(f"{path}: {lacks(header, places, rows)}")
@@ -151,3 +169,6 @@ def _renamed(header: Sequence[str], places: dict[str, int]) -> list[str]:
 def _text(value: Any) -> str:
     missing = value is None or value != value  # noqa: PLR0124 - NaN, where pandas had nothing
     return "" if missing else str(value)
+
+
+READERS = {"parquet": _from_parquet, "jsonl": _from_json_lines}

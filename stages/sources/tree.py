@@ -2,13 +2,16 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from server.errors import UserError
+from stages.sources.member import File, Member
 from stages.sources.names import check_path
+from stages.sources.source_file import SourceFile
 
 # what systems leave in folders, besides all that begins with a dot; in small letters
 SYSTEM = frozenset(
@@ -34,15 +37,33 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder's files and folders, however deep, as sorted paths with forward slashes."""
+    """A folder's files and folders, however deep, as sorted paths with forward slashes.
 
-    folder: Path
+    folder: what it is called, a path or an address.
+    members: where each file lies, in a zip or a bucket.
+    others: what is in it that can be no file of a folder, with a reason.
+    """
+
+    folder: str
     files: list[str]
     folders: list[str]
+    members: Mapping[str, Member] = field(default_factory=dict)
+    others: Sequence[SourceFile] = ()
 
-    def file(self, path: str) -> str:
+    @classmethod
+    def of(
+        cls, folder: str, members: Mapping[str, Member], others: Sequence[SourceFile] = ()
+    ) -> Self:
+        """Return the tree of members, whose names alone say which folders there are."""
+        folders = set[str]()
+        for above in {path.rpartition("/")[0] for path in members}:
+            parts = above.split("/")
+            folders.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+        return cls(folder, sorted(members), sorted(folders - {""}), members, others)
+
+    def file(self, path: str) -> File:
         """Return where a file of the folder lies; a `Path` for each of many costs."""
-        return f"{self.folder}/{path}"
+        return self.members.get(path) or f"{self.folder}/{path}"
 
     @cached_property
     def children(self) -> dict[str, list[str]]:
@@ -93,7 +114,7 @@ def scan(folder: Path) -> Tree:
             f"{folder}/{first}: a link to a folder{more}, which DVC does not follow, so its images "
             "would be in no hash; copy the folder there, or take the one it leads to as the source"
         )
-    return Tree(folder, sorted(files), sorted(folders))
+    return Tree(str(folder), sorted(files), sorted(folders))
 
 
 def visible(path: str) -> bool:

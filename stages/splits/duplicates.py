@@ -12,7 +12,8 @@ import pyarrow.csv
 from server.atomic import whole
 from stages.sources.reading import full_sha256
 from stages.splits.candidates import Candidate, Candidates
-from stages.splits.near_duplicates import close_hashes, confirmed, groups
+from stages.splits.close_hashes import close_hashes
+from stages.splits.near_duplicates import confirmed, groups
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

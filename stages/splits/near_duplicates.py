@@ -6,7 +6,6 @@ share (a frame, a horizon) proves nothing.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,34 +14,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from stages.data.shards import Images
+from stages.splits.close_hashes import Pairs
 
 THUMBNAIL = 32
 MEAN_OF = 1000  # images that the mean of the data set is taken of
-BITS = 64
-
-Pairs = npt.NDArray[np.int64]
-
-
-def close_hashes(hashes: npt.NDArray[np.uint64], *, distance: int) -> Pairs:
-    """Return the pairs `[n, 2]` of positions whose hashes differ in at most `distance` bits.
-
-    Of `distance` + 1 pieces of two such hashes at least one is equal (pigeonhole; Manku et al.
-    2007, "Detecting near-duplicates for web crawling"), so only those are compared.
-    """
-    bounds = np.linspace(0, BITS, distance + 2).astype(int)
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for low, high in pairwise(bounds.tolist()):
-        piece = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(piece, kind="stable")
-        ordered = piece[order]
-        for step in range(1, len(hashes)):
-            same = np.flatnonzero(ordered[step:] == ordered[:-step])
-            if not len(same):
-                break
-            first, second = order[same], order[same + step]
-            near = np.bitwise_count(hashes[first] ^ hashes[second]) <= distance
-            pairs.append(np.sort(np.stack([first[near], second[near]], axis=1), axis=1))
-    return np.unique(np.concatenate(pairs), axis=0)
+BLOCK = 2**13  # pairs whose thumbnails are in memory at once, at most 134 MB
 
 
 def confirmed(
@@ -57,12 +33,21 @@ def confirmed(
         return pairs, np.empty(0)
     mean_of = np.argsort(np.array(names))[:MEAN_OF]
     mean = np.mean([_thumbnail(images, position) for position in mean_of], axis=0)
+    blocks = (pairs[start : start + BLOCK] for start in range(0, len(pairs), BLOCK))
+    correlations = np.concatenate([_correlations(block, images, mean) for block in blocks])
+    sure = correlations >= correlation
+    return pairs[sure], correlations[sure]
+
+
+def _correlations(
+    pairs: Pairs, images: Images, mean: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return how much the thumbnails of each pair correlate, less the mean of the data set."""
     needed = np.unique(pairs)
     residuals = np.stack([_standardised(_thumbnail(images, one) - mean) for one in needed])
     first, second = (residuals[np.searchsorted(needed, side)] for side in pairs.T)
-    correlations = np.einsum("ij,ij->i", first, second)
-    sure = correlations >= correlation
-    return pairs[sure], correlations[sure]
+    correlations: npt.NDArray[np.float64] = np.einsum("ij,ij->i", first, second)
+    return correlations
 
 
 def groups(count: int, pairs: Pairs, given: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -15,7 +15,8 @@ from rich.table import Table
 
 from stages.data.dataset import USED, Dataset
 from stages.data.shards import Images
-from stages.splits.near_duplicates import close_hashes, confirmed, groups
+from stages.splits.close_hashes import close_hashes
+from stages.splits.near_duplicates import confirmed, groups
 
 THRESHOLDS = [(d, c) for d in (0, 2, 4, 6, 8) for c in (0.9, 0.8, 0.0)]
 SHOWN = 6

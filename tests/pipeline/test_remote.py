@@ -72,6 +72,28 @@ def test_a_cold_repro_with_pull_trains_nothing(pushed: Path, tmp_path: Path) -> 
     assert (folder / "data/model/model.onnx").is_file()
 
 
+def test_a_source_in_the_bucket_reruns_when_it_changes_and_is_not_copied(
+    origin: Path, emulator: Emulator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(origin, folder, symlinks=True)
+    images = {file: file.read_bytes() for file in (folder / "data/shapes").rglob("*.*")}
+    for file, data in images.items():
+        emulator.upload(f"{file.relative_to(folder / 'data')}", data)
+    cached = {file.name for file in (folder / ".dvc/cache").rglob("*")}
+    source = f"prepare.source=gs://{BUCKET}/shapes"
+    call(folder, "dvc", "exp", "run", "-S", source, "prepare")
+    assert "up to date" in call(folder, "dvc", "status", "prepare")
+    made = {file for file in (folder / ".dvc/cache").rglob("*") if file.name not in cached}
+    assert made
+    assert not {file.read_bytes() for file in made if file.is_file()} & {*images.values()}
+    emulator.upload("shapes/disc/disc-000.jpg", images[max(images)])
+    assert f"modified:           gs://{BUCKET}/shapes" in call(folder, "dvc", "status", "prepare")
+    done = call(folder, "dvc", "repro", "prepare")
+    assert "Running stage 'prepare'" in done
+    assert "up to date" in call(folder, "dvc", "status", "prepare")
+
+
 def test_the_server_starts_from_the_object_that_dvc_pushed(
     pushed: Path, emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ RERUNS = {
     "server/image": ALL,
     "server/model": {"export-onnx", "evaluate", "drift"},
     "server/drift": {"drift"},
-    "server/storage": set(),
+    "server/storage": {"prepare", "evaluate", "drift"},
     "server/http": set(),
     "server/routes": set(),
     "server/inference": set(),

@@ -72,6 +72,7 @@ NOT_RUN = {
     ),
     "dvc exp run --single-item -S drift.current=data/current drift": DRIFT,
     "dvc import-url gs://bucket/predictions data/log": BUCKET,
+    "dvc exp run -S prepare.source=gs://bucket/cars": BUCKET,
     "dvc exp run --single-item -S drift.current=data/log drift": DRIFT,
     "dvc pull data/model/model.onnx || make repro": BUCKET,
     "docker build --target server-cpu --build-arg SERVER_REVISION=$(git rev-parse HEAD) "
@@ -108,6 +109,10 @@ NOT_RUN = {
     '\'resource.type="cloud_run_revision" AND (jsonPayload.image_sha256:* OR '
     "jsonPayload.actual:*)'": CLOUD,
     "dvc import-url gs://BUCKET/run.googleapis.com/stdout data/predictions-cloud": BUCKET,
+    "PREPARE_SCHEDULER=tls://scheduler:8786 dvc repro": (
+        "needs a cluster: tests/stages/sources/test_cluster.py, with processes of this machine"
+    ),
+    "python -m stages.pack data/cars data/packed": "takes a second: tests/stages/test_pack.py",
     "python -m stages.review": "takes half a minute: tests/stages/test_review.py",
     "python -m stages.evaluate --model data/model/model.onnx --data FOLDER": (
         "takes seconds: tests/stages/sources/test_as_split.py"

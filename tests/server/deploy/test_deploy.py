@@ -70,6 +70,24 @@ def test_kubernetes_objects_are_valid() -> None:
     }
 
 
+def test_a_cluster_is_valid_and_nobody_else_reaches_its_ports() -> None:
+    text = (DEPLOY / "dask.yaml").read_text().replace("${WORKERS}", "2")
+    scheduler, service, worker, policy = yaml.safe_load_all(text)
+    for document in (scheduler, service, worker, policy):
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+    listening = set()
+    for deployment in (scheduler, worker):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        environment = {one["name"]: one["value"] for one in container["env"]}
+        assert environment["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "true"
+        listening |= {port["containerPort"] for port in container["ports"]}
+    [rule] = policy["spec"]["ingress"]
+    assert {port["port"] for port in rule["ports"]} == listening
+    assert all("podSelector" in one and "ipBlock" not in one for one in rule["from"])
+
+
 @pytest.mark.parametrize("name", ["cloudrun.yaml", "cloudrun-gpu.yaml"])
 def test_a_service_of_cloud_run_is_a_valid_pod_but_for_what_knative_adds(name: str) -> None:
     [service] = documents(name)

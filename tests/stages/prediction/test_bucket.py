@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from stages.prediction import bucket
+from stages.sources import bucket
+from stages.sources.member import Member
 from tests.kit.artefact import coloured, write_colour_artefact
 from tests.kit.bucket import BUCKET, Emulator, answering, emulate
 from tests.kit.drawing import encoded
@@ -119,15 +120,13 @@ def test_without_credentials_the_line_says_how_to_get_some(
 
 def test_an_object_that_is_too_large_is_not_read_to_its_end(emulator: Emulator) -> None:
     address = emulator.upload("large", bytes(100_000))
-    assert len(bucket.read_object(address, 100_000)) == 100_000
+    assert len(bucket.read_object(Member(address), 100_000)) == 100_000
     with pytest.raises(OSError, match="more bytes than the limit of 99,999"):
-        bucket.read_object(address, 99_999)
+        bucket.read_object(Member(address), 99_999)
 
 
 def test_gcsfs_is_not_imported_beside_the_images() -> None:
-    program = (
-        "import sys; from stages.prediction import bucket; bucket._client(); print(*sys.modules)"
-    )
+    program = "import sys; from stages.sources import bucket; bucket._client(); print(*sys.modules)"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
     assert "google.cloud.storage" in done.stdout.split()

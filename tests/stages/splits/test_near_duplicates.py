@@ -1,31 +1,12 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from imagehash import phash
 from PIL import Image, ImageEnhance, ImageFilter
 
 from stages.data.shards import Images, Shards
-from stages.splits.near_duplicates import close_hashes, confirmed, groups
+from stages.splits.near_duplicates import confirmed, groups
 from tests.kit.drawing import draw
-
-
-@pytest.mark.parametrize("distance", [0, 1, 4, 7])
-def test_close_hashes_are_all_found_and_no_others(distance: int) -> None:
-    random = np.random.default_rng(distance)
-    hashes = random.integers(0, 2**64, 200, dtype=np.uint64)
-    flipped = hashes.copy()
-    for _ in range(4):
-        flipped ^= np.uint64(1) << random.integers(0, 64, 200, dtype=np.uint64)
-    hashes = np.concatenate([hashes, flipped, hashes[:20]])
-    expected = {
-        (i, j)
-        for i in range(len(hashes))
-        for j in range(i + 1, len(hashes))
-        if int(hashes[i] ^ hashes[j]).bit_count() <= distance
-    }
-    assert {tuple(pair) for pair in close_hashes(hashes, distance=distance).tolist()} == expected
-    assert len(expected) >= 20
 
 
 def test_pixels_confirm_a_copy_and_refuse_a_stranger(tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
 """Training in several processes: the same training, and it outlives the loss of one."""
 
-import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from server.errors import UserError
 from stages.network.network import create
 from stages.training.distributed import ProcessGroup
 from tests.kit.clone import ENVIRONMENT
+from tests.kit.machines import machines
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments
 from tests.stages.training.test_resume import saved
 
@@ -193,29 +192,6 @@ def test_on_gpus_batch_norms_see_all_of_a_batch_and_nothing_is_renamed() -> None
     assert list(network.state_dict()) == names
     network.freeze(2)
     assert not network.train().body.bn1.training
-
-
-@contextlib.contextmanager
-def machines() -> Iterator[list[tuple[str, ...]]]:
-    """Two network namespaces with an address each, as prefixes of commands: two machines."""
-    names = [f"t{os.getpid()}{end}" for end in "ab"]
-
-    def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True, timeout=10)
-
-    try:
-        for name in names:
-            ip("netns", "add", name)
-        ip("link", "add", names[0], "netns", names[0], "type", "veth",
-           "peer", "name", names[1], "netns", names[1])  # fmt: skip
-        for number, name in enumerate(names, start=1):
-            ip("-n", name, "address", "add", f"10.99.0.{number}/24", "dev", name)
-            ip("-n", name, "link", "set", name, "up")
-            ip("-n", name, "link", "set", "lo", "up")
-        yield [("ip", "netns", "exec", name, "env", f"GLOO_SOCKET_IFNAME={name}") for name in names]
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "delete", name], check=False, timeout=10)
 
 
 @pytest.mark.slow
