@@ -37,10 +37,12 @@ PROTOCOLS = {
     "published": (*FRACTIONS, "prepare.near_correlation=1.0"),  # no pair correlates more
     "grouped": FRACTIONS,
 }
+TURNED = ("train.color=0", "train.degrade=0", "train.rotation=0")  # and nothing else, as then
 RECIPES: dict[str, tuple[str, ...]] = {
-    "linear probe": ("train.freeze=8", "train.epochs=5", "train.lr=0.003"),
-    "fine-tuned, the default": (),
+    "linear probe": (*TURNED, "train.freeze=8", "train.epochs=5", "train.lr=0.003"),
+    "fine-tuned, 5 epochs": (*TURNED, "train.epochs=5"),
     "20 epochs with mixup, the best": (
+        *TURNED,
         "train.epochs=20",
         "train.mixup=0.2",
         "train.label_smoothing=0.0",
