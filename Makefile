@@ -146,7 +146,7 @@ LOCK := uv pip compile --universal --generate-hashes --no-header --quiet $(if $(
 
 lock: ## pin what pyproject.toml asks for into requirements.lock; UPGRADE=1 takes the newest
 	@$(LOCK) pyproject.toml --extra pipeline --group dev --output-file requirements.lock
-	@for extra in server server-cpu gs heif monitoring; do \
+	@for extra in server server-cpu gs heif monitoring cluster; do \
 		$(LOCK) pyproject.toml --extra $$extra --constraint requirements.lock \
 			--output-file server/locks/requirements-$$extra.lock; \
 	done

@@ -101,9 +101,11 @@ NOT_RUN = {
     "TRAIN_LAUNCH='torchrun --nproc-per-node=8' dvc repro": SEVERAL,
     "TRAIN_LAUNCH='torchrun --nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d "
     "--rdzv-endpoint=HOST:29400 --rdzv-id=cars' dvc repro": SEVERAL,
-    "dvc exp run -S train.epochs=20 -S train.mixup=0.2 -S train.label_smoothing=0": (
+    "dvc exp run -S train.epochs=20 -S train.mixup=0.2 -S train.label_smoothing=0 "
+    "-S train.color=0 -S train.degrade=0 -S train.rotation=0": (
         "takes 8 to 20 minutes: tests/pipeline/test_experiments.py runs shorter ones"
     ),
+    "python -m tests.benchmarks.recipe": "takes hours: tests/benchmarks/test_recipe.py",
     "python -m tests.benchmarks.accuracy": "takes hours: tests/benchmarks/test_accuracy.py",
     "gcloud logging sinks create predictions storage.googleapis.com/BUCKET --log-filter "
     '\'resource.type="cloud_run_revision" AND (jsonPayload.image_sha256:* OR '

@@ -11,13 +11,13 @@ GIVEN = {"flip": "auto", "turns": "auto", "scale": "auto", "lr": 0.1}
 
 
 def test_the_solar_cells_suggest_that_they_have_no_top_and_no_left_and_fill_their_picture() -> None:
-    suggested = suggestions(ROOT / "data/solar-cells.yaml")
+    suggested = suggestions(str(ROOT / "data/solar-cells.yaml"))
     cells = {"flip": "both", "turns": "quarter", "scale": 1.0, "lr": 0.1}
     assert resolve(GIVEN, suggested) == cells
 
 
 def test_a_folder_suggests_nothing_and_photographs_are_mirrored_and_cropped(tmp_path: Path) -> None:
-    assert suggestions(tmp_path) == {}
+    assert suggestions(str(tmp_path)) == {}
     assert resolve(GIVEN, {}) == {"flip": "horizontal", "turns": "none", "scale": 0.8, "lr": 0.1}
 
 
@@ -56,4 +56,4 @@ def test_what_cannot_be_suggested_is_refused(suggested: dict[str, str], complain
 def test_a_descriptor_suggests_words_by_names_or_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "cells.yaml").write_text(text)
     with pytest.raises(UserError, match=r"cells\.yaml: suggest must name parameters of train"):
-        suggestions(tmp_path / "cells.yaml")
+        suggestions(str(tmp_path / "cells.yaml"))
