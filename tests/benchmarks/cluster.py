@@ -3,7 +3,8 @@
 python -m tests.benchmarks.cluster [COUNT]
 
 Draws its own photographs. Wall clock, the best of some runs in turns; memory is `RssAnon` of the
-stage with its processes, and of the scheduler.
+stage with its processes, and of the scheduler. Then the CPU time an image of stage and scheduler,
+which no worker takes off them: that of many small images less that of fewer, with certificates.
 """
 
 import os
@@ -19,12 +20,14 @@ from rich.table import Table
 
 from stages.sources.cluster import SCHEDULER
 from tests.benchmarks.prepare import anonymous, draw, prepare
-from tests.kit.cluster import cluster
+from tests.kit.cluster import Cluster, certified, cluster
 from tests.kit.stage import PARAMS
 
 COUNT = 1500
 REPEATS = 3
 LIMIT = 1.15
+FEW, MANY = 300, 1500  # small images
+DIRECT = "DASK_DISTRIBUTED__CLIENT__DIRECT_TO_WORKERS"
 
 
 def main() -> None:
@@ -64,6 +67,41 @@ def main() -> None:
         )
     table.add_row("the scheduler", "", "", "", f"{largest / 1e6:.0f}")
     Console(width=100).print(table)
+    print_what_cannot_be_shared()
+
+
+def print_what_cannot_be_shared() -> None:
+    """Print the CPU time an image that grows with no worker."""
+    table = Table(title="CPU time an image, ms")
+    for column in ("what workers send goes", "the stage", "the scheduler"):
+        table.add_column(column, justify="right")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sources = [draw(folder / str(n), n, width=96, height=96, detail=12) for n in (FEW, MANY)]
+        settings = certified(folder)
+        os.environ.update(settings)
+        with cluster(folder / "cluster", protocol="tls", **settings) as started:
+            os.environ[SCHEDULER] = started.address
+            for way, direct in (("by the scheduler", "false"), ("straight", "true")):
+                os.environ[DIRECT] = direct
+                runs = [spent(source, folder / "out", started) for source in sources]
+                each = (1000 * (many - few) / (MANY - FEW) for few, many in zip(*runs, strict=True))
+                table.add_row(way, *(f"{ms:.2f}" for ms in each))
+    Console(width=100).print(table)
+
+
+def spent(source: Path, out: Path, started: Cluster) -> tuple[float, float]:
+    """Return the CPU seconds of the stage, and of the scheduler meanwhile."""
+
+    def now() -> tuple[float, float]:
+        scheduler = psutil.Process(started.scheduler.pid).cpu_times()
+        stage = os.times()
+        return stage.children_user + stage.children_system, scheduler.user + scheduler.system
+
+    before = now()
+    prepare(source, out, PARAMS["prepare"]["image_size"])
+    stage, scheduler = (after - earlier for after, earlier in zip(now(), before, strict=True))
+    return stage, scheduler
 
 
 if __name__ == "__main__":

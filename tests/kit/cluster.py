@@ -63,3 +63,19 @@ def cluster(
         for process in (*running.workers, scheduler):
             process.kill()
             process.wait()
+
+
+def certified(folder: Path) -> dict[str, str]:
+    """Return what makes Dask speak tls:// alone, by a certificate that is made in `folder`."""
+    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    comm = "DASK_DISTRIBUTED__COMM"
+    settings = {f"{comm}__REQUIRE_ENCRYPTION": "true", f"{comm}__TLS__CA_FILE": certificate}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        settings[f"{comm}__TLS__{role}__CERT"] = certificate
+        settings[f"{comm}__TLS__{role}__KEY"] = key
+    return settings

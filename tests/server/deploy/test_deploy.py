@@ -80,6 +80,8 @@ def test_a_cluster_is_valid_and_nobody_else_reaches_its_ports() -> None:
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
         [container] = deployment["spec"]["template"]["spec"]["containers"]
+        # plain `dask` does not look for code where it is started
+        assert container["command"][:3] == ["python", "-m", "dask"]
         environment = {one["name"]: one["value"] for one in container["env"]}
         assert environment["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "true"
         listening |= {port["containerPort"] for port in container["ports"]}

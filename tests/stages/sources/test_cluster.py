@@ -18,7 +18,7 @@ from stages.sources import cluster as module
 from stages.sources.cluster import INSECURE, SCHEDULER, check_address, in_cluster
 from stages.splits import close_hashes
 from tests.kit.artefact import coloured, write_colour_artefact
-from tests.kit.cluster import Cluster, cluster, start
+from tests.kit.cluster import Cluster, certified, cluster, start
 from tests.kit.drawing import draw_folder
 from tests.kit.machines import machines
 from tests.kit.stage import PARAMS, ROOT, TINY, arguments, run_stage
@@ -146,17 +146,7 @@ def test_two_machines_prepare_what_one_does(tmp_path: Path) -> None:
 def test_who_has_no_certificate_is_not_let_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x",
-         "-keyout", "key.pem", "-out", "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    settings = {"DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true"}
-    settings["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"] = str(Path("cert.pem").absolute())
-    for role in ("SCHEDULER", "WORKER", "CLIENT"):
-        for kind in ("cert", "key"):
-            name = f"DASK_DISTRIBUTED__COMM__TLS__{role}__{kind.upper()}"
-            settings[name] = str(Path(f"{kind}.pem").absolute())
+    settings = certified(Path.cwd())
     program = (
         "from tests.stages.sources.test_cluster import slow; "
         "from stages.sources.cluster import in_cluster; "
