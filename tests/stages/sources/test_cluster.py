@@ -12,8 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from server.errors import UserError
+from stages.data.dataset import Dataset, Split
+from stages.labels.embeddings import embeddings, on_worker
+from stages.network.network import create
 from stages.sources import cluster as module
 from stages.sources.cluster import INSECURE, SCHEDULER, check_address, in_cluster
 from stages.splits import close_hashes
@@ -60,6 +64,30 @@ def test_predict_comes_to_the_same_bytes(running: Cluster, monkeypatch: pytest.M
         assert predict("photos", "--model", artefact, "--output", output) == 0
         monkeypatch.setenv(SCHEDULER, running.address)
     assert Path("here.parquet").read_bytes() == Path("there.parquet").read_bytes()
+
+
+@pytest.mark.slow  # workers import torch
+def test_review_comes_to_the_same_embeddings_up_to_rounding(
+    running: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_stage("prepare", source=draw_folder(Path("shapes"), per_class=24)) == 0
+    dataset = Dataset.open(Path("data/prepared"))
+    split, card = Split(dataset.folder, dataset.card.classes, dataset.samples), dataset.card
+    network = create("test_efficientnet", classes=3, weights="none", image_size=card.image_size)
+    made = []
+    for place in ("here", "there", "there again"):
+        monkeypatch.setenv("DVC_ROOT", place)
+        made.append(embeddings(network, split, card, torch.device("cpu")))
+        monkeypatch.setenv(SCHEDULER, running.address)
+    here, there, again = made
+    assert here.shape == there.shape == (72, here.shape[1])
+    assert np.abs(here - there).max() < 1e-4 * here.std(axis=0).min()
+    assert there.tobytes() == again.tobytes()
+
+
+def test_a_worker_with_another_torch_embeds_nothing() -> None:
+    with pytest.raises(UserError, match=r"a worker has torch .* and torch 1 and timm 1 is here"):
+        on_worker(None, "torch 1 and timm 1", np.zeros((1, 8, 8, 3), np.uint8))
 
 
 def test_close_hashes_are_searched_there(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
