@@ -16,6 +16,7 @@ RERUNS = {
     "stages/splits": {"prepare"},
     "stages/network": {"train", "export-onnx"},
     "stages/augmentation": {"train"},
+    "stages/streaming": set(),  # no stage uses it yet
     "stages/training": {"train"},
     "stages/artefact": {"export-onnx"},
     "stages/answers": {"export-onnx", "evaluate", "drift"},
