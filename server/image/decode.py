@@ -26,7 +26,7 @@ from PIL import ExifTags, Image
 from server.image.colour import Conversion, ProfileError, read_profile
 from server.image.header import Header, header_of, opened
 from server.image.limits import MAX_PIXELS
-from server.image.reduction import reduction
+from server.image.reduction import covered_box, reduction
 from server.image.remark import Remark
 from server.image.resize import Box
 
@@ -44,7 +44,6 @@ EXIF_KEYS = ("exif", "Raw profile type exif")
 XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 LARGEST_EXIF = 1 << 18  # bytes; Pillow parses it in Python, to 16 times as many
 SIDEWAYS = (5, 6, 7, 8)  # those that exchange width and height
-MIRRORED = ((2, 3, 6, 7), (3, 4, 7, 8))  # those that end with the file's first column, first row
 SPREAD = 32  # of 256 values: an eighth of what 16 bits can hold
 
 
@@ -102,7 +101,7 @@ def decode(
         remarks += (Remark.RANGE,)
     return Decoded(
         picture=picture,
-        box=_box(picture.size, (width / divisor, height / divisor), orientation),
+        box=covered_box(picture.size, (width / divisor, height / divisor), orientation),
         width=width,
         height=height,
         mode=header.mode,
@@ -140,16 +139,6 @@ def _orientation(picture: Image.Image) -> int:
     except Exception:  # a broken EXIF block says nothing about the pixels
         return 1
     return orientation if 1 <= orientation <= 8 else 1  # noqa: PLR2004
-
-
-def _box(size: tuple[int, int], covered: tuple[float, float], orientation: int) -> Box:
-    """Return what is covered of a turned picture, whose last pixels are then perhaps its first."""
-    edges = [
-        (side - length, side) if orientation in mirrored else (0, length)
-        for side, length, mirrored in zip(size, covered, MIRRORED, strict=True)
-    ]
-    (left, right), (top, bottom) = edges
-    return left, top, right, bottom
 
 
 def _rgb(picture: Image.Image, factor: int, colours: Conversion | None) -> Image.Image:

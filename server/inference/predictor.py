@@ -32,11 +32,9 @@ PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 class Predictor:
     """Answers images, as many as come, on threads as many as there are cores.
 
-    On the CPU a thread has one image, or two, to itself from bytes to answers: it waits for nobody,
-    and pixels stay in its core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool
-    decodes and the network takes batches.
-
-    `model` answers what comes; what is under way keeps the one it began with.
+    On the CPU a thread has one image, or two, to itself from bytes to answers: they stay in its
+    core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool decodes and the network takes
+    batches. What is under way keeps the model it began with.
     """
 
     def __init__(
@@ -59,10 +57,9 @@ class Predictor:
         fitting = 1 if classifier.provider == CUDA else max(1, cores() // settings.threads)
         runners = settings.runners or fitting
         self.batch = batch = self.model.batch
-        self.worker = worker = Worker(settings, metrics)
-        deadline = settings.deadline
+        self.worker, deadline = Worker(settings, metrics), settings.deadline
         self._decoders: Batcher[EncodedImage, DecodedImage] = Batcher(
-            lambda items: list(map(worker.decode, items)),
+            lambda items: list(map(self.worker.decode, items)),
             limit=1,
             runners=1 if batch == 1 else settings.decoders or cores(),
             name="decode",
@@ -88,7 +85,7 @@ class Predictor:
         metrics.provider.labels(classifier.provider).set(1)
         metrics.fallback.set(classifier.fallback is not None)
         metrics.depth.set_function(lambda: self.admission.depth)
-        metrics.decoding.set_function(lambda: worker.memory.used)
+        metrics.decoding.set_function(lambda: self.worker.memory.used)
         metrics.stuck.set_function(self.stuck)
 
     def serve(self, model: ServedModel) -> None:
@@ -185,8 +182,7 @@ class Predictor:
         return await self._run(await self._with_room(self._decoders.submit, image))
 
     async def _run(self, image: AnyImage) -> Prediction:
-        [prediction] = await self._runners.submit((image,))
-        return prediction
+        return (await self._runners.submit((image,)))[0]
 
     def _predict(self, groups: Sequence[Sequence[AnyImage]]) -> list[list[Prediction]]:
         """Answer all images of some groups at once."""
