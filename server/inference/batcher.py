@@ -38,11 +38,11 @@ class Batcher(Generic[Item, Result]):
     """Gives items to a function in batches, in threads of its own, the runners.
 
     run: returns a result for each item of a batch
-    limit: items of a batch at most
+    limit: how many make a batch full, by `size`
     runners: how many threads
     name: what the threads are called, with a number
     most: seconds that a measurement of `cost` counts at most
-    size: returns for how many an item counts in `cost`
+    size: returns for how many an item counts
 
     Whenever a runner is free it takes what waits, up to `limit`, where no other is free for it: a
     lone item starts at once, and under load batches grow by themselves. Items whose caller has gone
@@ -105,12 +105,13 @@ class Batcher(Generic[Item, Result]):
 
     def _work(self, number: int) -> None:
         while job := self._waiting.get():
-            batch = [job]
+            batch, count = [job], self._size(job.item)
             try:
-                while len(batch) < self._limit and self._since.count(None) == 1:  # itself
+                while count < self._limit and self._since.count(None) == 1:  # itself
                     if not (job := self._waiting.get_nowait()):
                         break
                     batch.append(job)
+                    count += self._size(job.item)
             except Empty:
                 pass
             if waiting := [job for job in batch if not job.future.done()]:

@@ -24,7 +24,7 @@ from server.telemetry.metrics import Metrics
 Observer = Callable[[Prediction], None]
 Result = TypeVar("Result")
 
-PAIR = 2  # images that a thread of the CPU takes at once: pixels always, files where two wait
+PAIR, FOUR = 2, 4  # images of a run on the CPU: files, where two wait; pixels of one request
 STUCK = 3  # deadlines; work that has not come back by then is not expected to
 PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 
@@ -102,8 +102,7 @@ class Predictor:
     async def predict(self, data: bytes) -> Prediction:
         """Answer an image that a client has sent, or raise `ImageError`.
 
-        Raises `Overloaded` before any work, `TimeoutError` after the deadline; then what has not
-        begun is dropped.
+        Raises `Overloaded` before any work, `TimeoutError` after the deadline, dropping what waits.
         """
         with self.admission.enter(1):
             async with asyncio.timeout(self.settings.deadline):
@@ -121,7 +120,7 @@ class Predictor:
     async def predict_pixels(self, pixels: Pixels, model: ServedModel) -> list[Prediction]:
         """Answer images `[n, size, size, 3]` of a client, as `predict` does."""
         images = [ResizedImage(pixels=one, recorded=True, model=model) for one in pixels]
-        few = PAIR if self.batch == 1 else 1
+        few = FOUR if self.batch == 1 else 1
         groups = [images[start : start + few] for start in range(0, len(images), few)]
         with self.admission.enter(len(images)):
             async with asyncio.timeout(self.settings.deadline):
