@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
+import pytest
+
+from stages.sources import bucket
 
 BUCKET = "photographs"
 
@@ -89,3 +92,12 @@ def answering(status: int, content: bytes) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
+    """Let this process and those that it starts ask the emulator of a module."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+    bucket._client.cache_clear()
+    yield
+    bucket._client.cache_clear()

@@ -107,6 +107,26 @@ def test_no_runner_takes_what_another_is_free_for() -> None:
     assert batches == [1] * 100
 
 
+def test_a_batch_is_full_by_what_its_items_count() -> None:
+    async def scenario() -> None:
+        batcher = Batcher(run, limit=2, runners=1, name="test", size=len)
+        groups = ["aaaa", "bbbb", "c", "d", "e"]
+        tasks = [asyncio.create_task(batcher.submit(group)) for group in groups]
+        await gate.entered()
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == groups
+        batcher.close()
+
+    def run(groups: Sequence[str]) -> Sequence[str]:
+        gate([1])
+        batches.append(list(groups))
+        return groups
+
+    gate, batches = Gate(), list[list[str]]()
+    asyncio.run(scenario())
+    assert batches == [["aaaa"], ["bbbb"], ["c", "d"], ["e"]]
+
+
 def test_closing_finishes_what_waits() -> None:
     async def scenario() -> list[int]:
         batcher = Batcher(gate, limit=2, runners=1, name="test")

@@ -12,10 +12,12 @@ import pytest
 from stages.sources import bucket
 from stages.sources.member import Member
 from tests.kit.artefact import coloured, write_colour_artefact
-from tests.kit.bucket import BUCKET, Emulator, answering, emulate
+from tests.kit.bucket import BUCKET, Emulator, answering, client, emulate
 from tests.kit.drawing import encoded
 from tests.kit.stage import ROOT
 from tests.stages.test_predict import OUTPUT, complaint, of_list, predict
+
+__all__ = ["client"]  # a fixture
 
 ANONYMOUS = {"error": {"code": 401, "message": "Anonymous caller does not have access."}}
 
@@ -30,15 +32,6 @@ def emulator() -> Iterator[Emulator]:
         running.upload("photos/notes.txt", b"no image")
         running.upload("photos2/c.png", encoded(coloured("blue")))
         yield running
-
-
-@pytest.fixture(autouse=True)
-def client(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
-    """Let this process and those that it starts ask the emulator."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-    bucket._client.cache_clear()
-    yield
-    bucket._client.cache_clear()
 
 
 @pytest.fixture

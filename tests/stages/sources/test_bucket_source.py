@@ -14,28 +14,19 @@ from stages.sources.folders import find
 from stages.sources.member import Kind, Member
 from stages.sources.objects import unchanged
 from tests.kit.artefact import write_colour_artefact
-from tests.kit.bucket import BUCKET, Emulator, answering, emulate
+from tests.kit.bucket import BUCKET, Emulator, answering, client, emulate
 from tests.kit.packed import write_tar
 from tests.kit.stage import run_stage
 from tests.stages.sources.test_packed import FORMS, contents, folder, loose, prepared
 from tests.stages.test_predict import OUTPUT, predict, rows
 
-__all__ = ["folder", "loose"]  # fixtures
+__all__ = ["client", "folder", "loose"]  # fixtures
 
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with emulate() as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def client(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
-    """Let this process and those that it starts ask the emulator."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-    bucket._client.cache_clear()
-    yield
-    bucket._client.cache_clear()
 
 
 def as_it_is(folder: Path, _to: Path) -> Path:
