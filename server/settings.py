@@ -38,7 +38,7 @@ PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOOKS = Range(0, 86_400, "number of seconds")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
-POLICIES = "auto: CUDA, else CPU; cuda: degraded on a CPU; require-cuda: no start on one; cpu: CPU"
+POLICIES = "auto: CUDA, else CPU; cuda, tensorrt: degraded on less; require-cuda: no start; cpu"
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
 REVISION = Pattern("[!-~]{0,100}", "at most 100 visible ASCII characters")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
@@ -66,6 +66,7 @@ class Settings:
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
     cuda_graphs: Annotated[bool, "replay each batch size as a CUDA graph; not for fp16"] = True
+    tensorrt_engines: Annotated[str, "folder that keeps what TensorRT builds"] = "data/engines"
     deadline: Annotated[Seconds, "seconds until 504; 503 if half must be waited"] = 5.0
     drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0

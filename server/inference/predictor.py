@@ -16,7 +16,6 @@ from server.inference.memory import NoRoom
 from server.inference.served_model import ServedModel
 from server.inference.worker import Worker
 from server.model.classifier import Classifier
-from server.model.providers import CUDA
 from server.predictions.prediction import Prediction
 from server.settings import Settings
 from server.telemetry.metrics import Metrics
@@ -54,7 +53,7 @@ class Predictor:
         self.settings, self.metrics = settings, metrics
         self.model = ServedModel(classifier, batch=settings.batch)
         self.observers = (metrics.observe, *observers)
-        fitting = 1 if classifier.provider == CUDA else max(1, cores() // settings.threads)
+        fitting = 1 if classifier.on_gpu else max(1, cores() // settings.threads)
         runners = settings.runners or fitting
         self.batch = batch = self.model.batch
         self.worker, deadline = Worker(settings, metrics), settings.deadline

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
 from server.image.resize import Pixels
 from server.inference.cuda_batches import CudaBatches
 from server.model.classifier import Classifier, Floats, Readable
-from server.model.providers import CUDA
 from server.settings import Settings
 
 CUDA_BATCH = 16
@@ -19,7 +19,11 @@ Network = Callable[[Sequence[Pixels]], tuple[Floats, Floats]]
 def open_artefact(file: Readable, settings: Settings) -> Classifier:
     """Open a file as the settings ask, or raise `ModelError`."""
     return Classifier(
-        file, policy=settings.provider, threads=settings.threads, graphs=settings.cuda_graphs
+        file,
+        policy=settings.provider,
+        threads=settings.threads,
+        graphs=settings.cuda_graphs,
+        engines=Path(settings.tensorrt_engines),
     )
 
 
@@ -31,17 +35,16 @@ class ServedModel:
     """
 
     def __init__(self, classifier: Classifier, *, batch: int) -> None:
-        """Prepare the memory of batches; on CUDA they all run once.
+        """Prepare the memory of batches; on a GPU they all run once.
 
         batch: images a run takes at most; 0: as many as pay, 1 on the CPU.
         """
-        on_cuda = classifier.provider == CUDA
         self.classifier, self.resizer = classifier, classifier.resizer
         self.name, self.metadata = classifier.name, classifier.metadata
-        self.batch = batch or (CUDA_BATCH if on_cuda else 1)
+        self.batch = batch or (CUDA_BATCH if classifier.on_gpu else 1)
         self.network: Network = (
             CudaBatches(classifier, limit=self.batch)
-            if on_cuda
+            if classifier.on_gpu
             else lambda images: classifier(_stacked(images))
         )
         self.failing = False

@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from server.errors import ModelError, UserError
 from server.image.resize import Pixels, Resizer
 from server.model.metadata import Metadata
 from server.model.policy import ProviderPolicy
-from server.model.providers import CUDA, open_session
+from server.model.providers import CPU, CUDA, open_session
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
 FLOATS = ("tensor(float)", "tensor(float16)")
@@ -35,9 +36,10 @@ class Classifier:
     threads: of the CPU, for a run; 0: one a core
     graphs: whether to record CUDA graphs, where it runs on CUDA in fp32; such a session takes bound
         arrays alone. The replay of an fp16 network crashed on the first GPU that it met.
+    engines: folder in which TensorRT keeps what it builds, in one of its own for each model
 
     Its `name` is the first 12 digits of the file's SHA-256, `provider` the execution provider that
-    is really in use, `fallback` why that is not CUDA where CUDA was to be expected, or None;
+    is really in use, `fallback` why that is not the one that was to be expected, or None;
     `graphs` says whether it does record them.
     """
 
@@ -48,13 +50,16 @@ class Classifier:
         policy: ProviderPolicy = ProviderPolicy.AUTO,
         threads: int = 0,
         graphs: bool = False,
+        engines: Path = Path("data/engines"),
     ) -> None:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path}: {_unreadable(error)}") from None
+        self.name = hashlib.sha256(data).hexdigest()[:12]
+        place = engines / self.name
         try:
-            opened = partial(open_session, data, policy=policy, threads=threads)
+            opened = partial(open_session, data, policy=policy, threads=threads, engines=place)
             self.session, self.fallback = opened(graphs=graphs)
             properties = self.session.get_modelmeta().custom_metadata_map
             self.metadata = Metadata.from_properties(properties)
@@ -69,8 +74,12 @@ class Classifier:
             raise ModelError(
                 f"{path}: not an ONNX model ({len(data):,} bytes); {MISSING}"
             ) from None
-        self.provider = self.session.get_providers()[0]
-        self.name = hashlib.sha256(data).hexdigest()[:12]
+        self.provider: str = self.session.get_providers()[0]
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it wants batches, of few sizes."""
+        return self.provider != CPU
 
     @property
     def features(self) -> int:

@@ -109,13 +109,11 @@ class Health:
 
     @property
     def _degraded(self) -> bool:
-        """Whether rows are lost, a new model was refused, or the CPU stands in for CUDA."""
+        """Whether rows are lost, a new model was refused, or another provider stands in."""
         predictor = self.predictor
-        wants_cuda = predictor.settings.provider is ProviderPolicy.CUDA
-        no_cuda = wants_cuda and predictor.model.classifier.fallback
-        return bool(
-            predictor.worker.log.problem or STDERR.output.problem or self.refused or no_cuda
-        )
+        wanted = predictor.settings.provider in (ProviderPolicy.CUDA, ProviderPolicy.TENSORRT)
+        fallen = wanted and predictor.model.classifier.fallback
+        return bool(predictor.worker.log.problem or STDERR.output.problem or self.refused or fallen)
 
     def _serving(self) -> dict[str, Any]:
         """Return model, revision, provider, queue and log."""

@@ -69,7 +69,7 @@ class Metrics:
         labels = ("model", "architecture", "precision", "revision")
         self.model = gauge("model_info", "What is served.", labels)
         self.provider = gauge("execution_provider_info", "Where it runs.", ("provider",))
-        self.fallback = gauge("execution_provider_fallback", "1: on the CPU for want of CUDA.")
+        self.fallback = gauge("execution_provider_fallback", "1: not on the one asked for.")
         self.shadow_answers = counter("shadow_answers", "Beside the first's.", ("verdict",))
         self.shadow_disagreements = counter("shadow_disagreements", "By the first's.", ("class",))
         self.swaps = counter("model_swaps", "New models, or why not.", ("outcome",))

@@ -26,6 +26,12 @@ from tests.benchmarks.wrk import load
 from tests.kit.live import Live, serve
 
 CONNECTIONS = (1, 20, 100, 200)
+WAYS = (  # servers, provider, graphs; the first by each number of connections
+    (1, "require-cuda", "on"),
+    (1, "require-cuda", "off"),
+    (4, "require-cuda", "on"),
+    (1, "tensorrt", "on"),
+)
 SECONDS = 4
 EVERY = 0.05  # seconds between looks at the GPU
 
@@ -96,21 +102,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = write_all(folder)
-        for count, graphs in ((1, "off"), (1, "on"), (4, "off")):
-            table = Table(
-                "image", "connections", "requests/s", "p50 ms", "p99 ms", "no answer",
-                "GPU busy %", "GPU MB", "cores", "CPU ms a request",
-                title=f"{count} servers, CUDA graphs {graphs}",
-            )  # fmt: skip
+        for count, provider, graphs in WAYS:
             with ExitStack() as stack:
-                settings = {"PROVIDER": "require-cuda", "CUDA_GRAPHS": graphs}
+                settings = {"PROVIDER": provider, "CUDA_GRAPHS": graphs}
                 servers = [
-                    stack.enter_context(serve(folder / f"{graphs}{n}of{count}", MODEL, **settings))
+                    stack.enter_context(
+                        serve(folder / f"{provider}-{graphs}-{n}-of-{count}", MODEL, **settings)
+                    )
                     for n in range(count)
                 ]
+                really = servers[0].client.get("/health").json()["provider"]
+                table = Table(
+                    "image", "connections", "requests/s", "p50 ms", "p99 ms", "no answer",
+                    "GPU busy %", "GPU MB", "cores", "CPU ms a request",
+                    title=f"{count} servers, {provider} ({really}), CUDA graphs {graphs}",
+                )  # fmt: skip
+                whole = (count, provider, graphs) == WAYS[0]
                 for name, file in files.items():
-                    few = graphs == "on" or count > 1
-                    for connections in (100,) if few else CONNECTIONS:
+                    for connections in CONNECTIONS if whole else (100,):
                         row = measure(servers, file, connections)
                         table.add_row(name, str(connections), *row)
             console.print(table)

@@ -44,7 +44,7 @@ def test_the_environment_sets_what_it_names_and_leaves_the_rest() -> None:
         ("MAX_BODY_BYTES", "20MB", "whole number"),
         ("MAX_PIXELS", "1e9", "whole number"),
         ("MAX_DECODING_BYTES", "15999999", "whole number from 16,000,000"),
-        ("PROVIDER", "gpu", "one of auto, cuda, cpu, require-cuda"),
+        ("PROVIDER", "gpu", "one of auto, cuda, tensorrt, cpu, require-cuda"),
         ("CUDA_GRAPHS", "yes", "one of on, off"),
         ("FALSE_ALARM_RATE", "0.6", "share from 0.001 to 0.5"),
         ("MODEL", "s3://bucket/model.onnx", "path or gs://bucket/object"),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,14 @@ from server.app import create_app
 from server.errors import ModelError
 from server.model.classifier import Classifier
 from server.model.policy import ProviderPolicy
-from server.model.providers import CPU, CUDA, check_assignment, check_driver, driver_version
+from server.model.providers import (
+    CPU,
+    CUDA,
+    TENSORRT,
+    check_assignment,
+    check_driver,
+    driver_version,
+)
 from server.settings import Settings
 from tests.kit.artefact import write_colour_artefact
 from tests.kit.drawing import photograph
@@ -38,6 +46,9 @@ def test_convolutions_off_the_gpu_count_as_a_fallback() -> None:
     check_assignment([(CUDA, "Conv"), (CPU, "Shape"), (CUDA, "Gemm")])
     with pytest.raises(ModelError, match=r"do not run on CUDA: 3 nodes \(Conv, MatMul\)$"):
         check_assignment([(CUDA, "Conv"), (CPU, "Conv"), (CPU, "Conv"), (CPU, "MatMul")])
+    check_assignment([(TENSORRT, "Conv"), (CUDA, "Cast")], TENSORRT)
+    with pytest.raises(ModelError, match=r"do not run on TensorRT: 1 nodes \(Conv\)$"):
+        check_assignment([(TENSORRT, "Conv"), (CUDA, "Conv")], TENSORRT)
 
 
 @pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
@@ -68,6 +79,7 @@ def test_without_a_gpu_the_policies_differ(built: Path, tmp_path: Path) -> None:
         (ProviderPolicy.AUTO, "ok", False),
         (ProviderPolicy.CPU, "ok", False),
         (ProviderPolicy.CUDA, "degraded", True),
+        (ProviderPolicy.TENSORRT, "degraded", True),
     ):
         fallen = Classifier(path, policy=policy)
         app = create_app(fallen, replace(QUIET, provider=policy))
@@ -82,6 +94,26 @@ def test_without_a_gpu_the_policies_differ(built: Path, tmp_path: Path) -> None:
 DRIVER = """
 int cuDriverGetVersion(int *version) {{ *version = {version}; return 0; }}
 """
+
+
+def build_driver(folder: Path, version: int) -> None:
+    (folder / "driver.c").write_text(DRIVER.format(version=version))
+    subprocess.run(["cc", "-shared", "-o", "libcuda.so.1", "driver.c"], cwd=folder, check=True)
+
+
+def run_beside_driver(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program where that driver, and an artefact, are."""
+    write_colour_artefact(folder / "model.onnx")
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 FALLBACK = """
 from pathlib import Path
 from server.model.classifier import Classifier
@@ -98,19 +130,33 @@ def test_auto_expects_cuda_where_there_is_a_driver(
     tmp_path: Path, version: int, expected: str
 ) -> None:
     """In the place of NVIDIA's library one of an old driver, and the stub for builds."""
-    (tmp_path / "driver.c").write_text(DRIVER.format(version=version))
-    subprocess.run(["cc", "-shared", "-o", "libcuda.so.1", "driver.c"], cwd=tmp_path, check=True)
-    write_colour_artefact(tmp_path / "model.onnx")
-    done = subprocess.run(
-        [sys.executable, "-c", FALLBACK],
-        cwd=tmp_path,
-        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    build_driver(tmp_path, version)
+    done = run_beside_driver(tmp_path, FALLBACK)
     assert done.stdout.strip() == expected  # what /health says; the log has the versions
     assert ("it supports CUDA 12.2" in done.stderr) is (version == 12020)
+
+
+TENSORRT_TOO = """
+import logging
+from pathlib import Path
+from server.model.classifier import Classifier
+from server.model.policy import ProviderPolicy
+logging.basicConfig()
+opened = Classifier(Path("model.onnx"), policy=ProviderPolicy.TENSORRT, engines=Path("engines"))
+print(opened.provider, opened.fallback, Path("engines", opened.name).is_dir())
+"""
+
+
+@pytest.mark.skipif(driver_version() is not None, reason="this machine has an NVIDIA driver")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_who_asks_for_tensorrt_is_told_of_each_step_down(tmp_path: Path) -> None:
+    """With a driver of a sufficient version that is no driver: both providers really fail."""
+    build_driver(tmp_path, 13000)
+    done = run_beside_driver(tmp_path, TENSORRT_TOO)
+    assert done.stdout.strip() == f"{CPU} TensorRT did not start True"
+    [line] = [line for line in done.stderr.splitlines() if "running on" in line]
+    assert "running on the CPU: TensorRT did not start: " in line
+    assert "; CUDA did not start: " in line
 
 
 @pytest.mark.gpu
@@ -132,3 +178,22 @@ def test_a_server_that_requires_cuda_answers_from_it(built: Path, tmp_path: Path
     assert list(seen["probabilities"].values()) == pytest.approx(
         card.golden_probabilities, abs=1e-3
     )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(driver_version() is None, reason="no NVIDIA driver on this machine")
+@pytest.mark.skipif(find_spec("tensorrt_libs") is None, reason="no package tensorrt-cu13-libs")
+def test_a_server_on_tensorrt_answers_as_the_artefact_promises(built: Path, tmp_path: Path) -> None:
+    path, engines = built / "data/model/model.onnx", tmp_path / "engines"
+    card = Classifier(path).metadata
+    for turn in ("built", "read again"):
+        wanted = {"PROVIDER": "tensorrt", "TENSORRT_ENGINES": str(engines)}
+        with serve(tmp_path / turn, path, **wanted) as live:
+            answer = live.client.post("/predict", content=base64.b64decode(card.golden_image))
+            health = live.client.get("/health").json()
+        assert answer.headers["x-execution-provider"] == TENSORRT, health
+        assert list(answer.json()["probabilities"].values()) == pytest.approx(
+            card.golden_probabilities, abs=1e-3
+        )
+        [engine] = (engines / health["model"]).glob("*.engine")
+    assert engine.stat().st_mtime < (tmp_path / "read again").stat().st_mtime
