@@ -157,6 +157,11 @@ def test_who_asks_for_tensorrt_is_told_of_each_step_down(tmp_path: Path) -> None
     [line] = [line for line in done.stderr.splitlines() if "running on" in line]
     assert "running on the CPU: TensorRT did not start: " in line
     assert "; CUDA did not start: " in line
+    less = "from server.model.providers import onnxruntime\n"
+    less += f"onnxruntime.get_available_providers = lambda: [{CPU!r}]\n"
+    done = run_beside_driver(tmp_path, less + TENSORRT_TOO)
+    assert done.stdout.strip() == f"{CPU} no TensorRT provider True"
+    assert "running on the CPU: no TensorRT provider: this build of onnx" in done.stderr
 
 
 @pytest.mark.gpu
