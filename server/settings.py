@@ -38,7 +38,9 @@ PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOOKS = Range(0, 86_400, "number of seconds")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
-POLICIES = "auto: CUDA, else CPU; cuda, tensorrt: degraded on less; require-cuda: no start; cpu"
+POLICIES = (
+    "auto: CUDA, else CPU; cuda, tensorrt: degraded without; require-cuda: no start without; cpu"
+)
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
 REVISION = Pattern("[!-~]{0,100}", "at most 100 visible ASCII characters")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
