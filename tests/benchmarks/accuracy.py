@@ -1,4 +1,4 @@
-"""The accuracy study: three recipes on two protocols, three draws of the splits each.
+"""The accuracy study: four recipes on two protocols, three draws of the splits each.
 
 python -m tests.benchmarks.accuracy           run what metrics/study.csv lacks, and print the table
 python -m tests.benchmarks.accuracy --drawn   draw and print what is there
@@ -46,6 +46,12 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "train.epochs=20",
         "train.mixup=0.2",
         "train.label_smoothing=0.0",
+    ),
+    "9 epochs with colour, wear and turns, the default": (
+        "train.epochs=9",
+        "train.color=0.4",
+        "train.degrade=0.3",
+        "train.rotation=15",
     ),
 }
 SEEDS = (0, 1, 2)
