@@ -71,6 +71,14 @@ def counts(live: Live) -> tuple[float, float]:
     return sum(map(float, own)), sum(map(float, unseen))
 
 
+def settle(live: Live) -> None:
+    """Wait until its shadow has answered what still waited, or that would slow the next slice."""
+    before = None
+    while (now := counts(live)) != before:
+        before = now
+        time.sleep(0.1)
+
+
 def compare(alone: Live, shadowed: Live, body: bytes, measure: Measure) -> list[str]:
     """Return the shadow's share, and for each figure its median and what the shadow adds to it."""
     ways, pairs = list(permutations((alone, shadowed))), []
@@ -84,6 +92,7 @@ def compare(alone: Live, shadowed: Live, body: bytes, measure: Measure) -> list[
                 after = counts(live)
                 if live is shadowed:
                     answers, unseen = answers + after[0] - before[0], unseen + after[1] - before[1]
+                    settle(live)
         cuts = {key: statistics.quantiles(one, n=20) for key, one in taken.items()}
         pairs.append([(cuts[id(live)][9], cuts[id(live)][18]) for live in (alone, shadowed)])
     cells = [f"{unseen / answers:.0%}"]
