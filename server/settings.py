@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, Self, get_type_hints
 from server import validators
 from server.errors import UserError
 from server.image.limits import MAX_PIXELS, OVERHEAD
-from server.model.policy import ProviderPolicy
+from server.model.policy import ENGINES, ProviderPolicy
 
 PREFIX = "SERVER_"
 
@@ -38,9 +38,7 @@ PIXEL_BYTES = 4  # of a picture in RGB, as Pillow keeps it
 SHARE = Range(0.001, 0.5, "share")
 LOOKS = Range(0, 86_400, "number of seconds")
 LOCATION = Pattern("gs://.*|(?!.*://).*", "a path or gs://bucket/object")
-POLICIES = (
-    "auto: CUDA, else CPU; cuda, tensorrt: degraded without; require-cuda: no start without; cpu"
-)
+POLICIES = "auto: CUDA, else CPU; cuda, tensorrt: degraded without; require-cuda: no start; cpu"
 ROOT = Pattern(r"(/(?!\.{1,2}(/|$))[0-9A-Za-z._~-]+)+", "a path such as /cars, no slash at its end")
 REVISION = Pattern("[!-~]{0,100}", "at most 100 visible ASCII characters")
 DIGEST = Pattern("[0-9a-fA-F]{64}", "a SHA-256 in 64 hexadecimal digits")
@@ -68,7 +66,7 @@ class Settings:
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0
     cuda_graphs: Annotated[bool, "replay each batch size as a CUDA graph; not for fp16"] = True
-    tensorrt_engines: Annotated[str, "folder that keeps what TensorRT builds"] = "data/engines"
+    tensorrt_engines: Annotated[str, "folder that keeps what TensorRT builds"] = ENGINES
     deadline: Annotated[Seconds, "seconds until 504; 503 if half must be waited"] = 5.0
     drain: Annotated[Seconds, "seconds after SIGTERM in which work is taken"] = 1.0
     header_timeout: Annotated[Seconds, "seconds for the head of a request, else 408"] = 5.0
@@ -78,9 +76,7 @@ class Settings:
     max_held_bytes: Annotated[int, Range(1, 2**40), "bytes of all bodies; more: 503"] = 256_000_000
     max_body_bytes: Annotated[int, Range(1, 2**31), "a longer body gets 413"] = 20_000_000
     max_decoding_bytes: Annotated[int, DECODING, "memory of all decoding at once"] = 512_000_000
-    max_pixels: Annotated[
-        int, Range(1, 178_000_000), "a larger image gets 413; some formats have less"
-    ] = MAX_PIXELS
+    max_pixels: Annotated[int, Range(1, 178_000_000), "larger gets 413, some at less"] = MAX_PIXELS
     max_batch_images: Annotated[int, Range(1, 1000), "images a /predict_batch takes"] = 10
     api_keys: Annotated[Names, validators.api_key, "keys, by commas; none: open"] = field(
         default=(), repr=False

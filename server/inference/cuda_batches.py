@@ -10,12 +10,14 @@ import numpy as np
 from server.image.resize import Pixels
 from server.model.classifier import OUTPUTS, Classifier, Floats
 from server.model.onnx_runtime import onnxruntime
+from server.model.providers import TENSORRT
 
 CUDART = "libcudart.so.13"
 GRAPH = "gpu_graph_id"  # ONNX Runtime keeps a CUDA graph for each number
 
 # One run at a time, of whichever model: while one is recorded as a graph, what other threads do on
 # the device would spoil it (CUDA C++ Programming Guide, "Prohibited and Unhandled Operations").
+# On TensorRT none is, and for the minutes in which it builds an engine nobody else may wait.
 _turn = Lock()
 
 
@@ -36,7 +38,8 @@ class CudaBatches:
     def __init__(self, classifier: Classifier, *, limit: int, device: str = "cuda") -> None:
         last = (limit - 1).bit_length()
         self.sizes = [1 << power for power in range(0 if classifier.graphs else last, last + 1)]
-        self._batches = {size: _BoundBatch(classifier, size, device) for size in self.sizes}
+        turn = Lock() if classifier.provider == TENSORRT else _turn
+        self._batches = {size: _BoundBatch(classifier, size, device, turn) for size in self.sizes}
         for batch in self._batches.values():
             batch([])  # cuDNN chooses, and a CUDA graph is recorded, before anybody waits
 
@@ -49,8 +52,8 @@ class CudaBatches:
 class _BoundBatch:
     """A batch of one size: its arrays on host and device, and their binding to the session."""
 
-    def __init__(self, classifier: Classifier, size: int, device: str) -> None:
-        self._session = classifier.session
+    def __init__(self, classifier: Classifier, size: int, device: str, turn: Lock) -> None:
+        self._session, self._turn = classifier.session, turn
         side = classifier.metadata.image_size
         self._host = np.zeros((size, side, side, 3), np.uint8)
         self._input = onnxruntime.OrtValue.ortvalue_from_numpy(self._host, device)
@@ -69,7 +72,7 @@ class _BoundBatch:
             _page_lock(self._host)
 
     def __call__(self, images: Sequence[Pixels]) -> tuple[Floats, Floats]:
-        with _turn:
+        with self._turn:
             for row, image in zip(self._host, images, strict=False):
                 row[:] = image
             self._host[len(images) :] = 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from server.errors import ModelError, UserError
 from server.image.resize import Pixels, Resizer
 from server.model.metadata import Metadata
-from server.model.policy import ProviderPolicy
+from server.model.policy import ENGINES, ProviderPolicy
 from server.model.providers import CPU, CUDA, open_session
 
 MISSING = "run `make repro` to train one, or `dvc pull` to fetch one"
@@ -50,7 +50,7 @@ class Classifier:
         policy: ProviderPolicy = ProviderPolicy.AUTO,
         threads: int = 0,
         graphs: bool = False,
-        engines: Path = Path("data/engines"),
+        engines: Path = Path(ENGINES),
     ) -> None:
         try:
             data = path.read_bytes()

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+ENGINES = "data/engines"  # folder in which TensorRT keeps what it builds
+
 
 class ProviderPolicy(StrEnum):
     """What to do about the GPU."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.errors import ModelError
 from server.model.onnx_runtime import onnxruntime
-from server.model.policy import ProviderPolicy
+from server.model.policy import ENGINES, ProviderPolicy
 from server.terminal import one_line
 
 VERSION: str = onnxruntime.__version__
@@ -44,7 +44,7 @@ def open_session(
     policy: ProviderPolicy = ProviderPolicy.AUTO,
     threads: int = 0,
     graphs: bool = False,
-    engines: Path = Path(),
+    engines: Path = Path(ENGINES),
 ) -> tuple[onnxruntime.InferenceSession, str | None]:
     """Return a session of `model`, and why it is not on the provider that was expected, or None.
 

@@ -10,8 +10,10 @@ import pytest
 from server.image.decode import decode
 from server.inference.cuda_batches import CudaBatches
 from server.model.classifier import Classifier
-from server.model.providers import driver_version
+from server.model.providers import TENSORRT, driver_version
+from tests.kit.artefact import write_colour_artefact
 from tests.kit.drawing import photograph
+from tests.server.test_stuck import SECONDS
 
 LIMIT = 8
 
@@ -56,6 +58,25 @@ def test_threads_do_not_get_each_others_answers(
         for _ in range(10):
             answers = list(pool.map(lambda image: batches([image])[0][0], images))
             assert np.stack(answers) == pytest.approx(expected, abs=1e-5)
+
+
+def test_who_builds_an_engine_for_tensorrt_keeps_no_other_model_waiting(tmp_path: Path) -> None:
+    """Where two run on the CPU, called TensorRT, one of which takes seconds."""
+    slow, quick = (
+        Classifier(write_colour_artefact(tmp_path / f"{slow}.onnx", slow=slow))
+        for slow in (True, False)
+    )
+    slow.provider = quick.provider = TENSORRT
+    pixels = slow.resizer(decode(SECONDS).picture)
+    building, served = (CudaBatches(one, limit=1, device="cpu") for one in (slow, quick))
+    with ThreadPoolExecutor(1) as pool:
+        built = pool.submit(building, [pixels])
+        while not built.running():
+            time.sleep(0.001)
+        time.sleep(0.1)
+        served([pixels])
+        assert not built.done()
+        built.result()
 
 
 @pytest.mark.gpu
