@@ -61,7 +61,7 @@ class Settings:
     port: Annotated[int, Range(0, 65_535), "port to listen on; 0 takes a free one"] = 8000
     provider: Annotated[ProviderPolicy, POLICIES] = ProviderPolicy.AUTO
     threads: Annotated[int, Range(1, 1024), "CPU threads of a run of the network"] = 1
-    runners: Annotated[int, Range(0, 1024), "runs at once; 0: one a core, on CUDA 1"] = 0
+    runners: Annotated[int, Range(0, 1024), "runs at once; 0: cores + 1, on CUDA 1"] = 0
     decoders: Annotated[int, Range(0, 1024), "threads that decode; 0: one a core"] = 0
     queue: Annotated[int, Range(1, 100_000), "images under way at once; more get 503"] = 256
     batch: Annotated[int, Range(0, 1024), "images a run takes at most; 0: 1, on CUDA 16"] = 0

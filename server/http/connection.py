@@ -16,7 +16,7 @@ from server.http.problems import refusal
 
 MAX_HEAD = 32_768  # bytes of request line and headers; of what frames a chunked body, beyond
 PER_BYTE = 8  # so many for each byte of its content
-LINGER = 1.0  # seconds more for a body whose refusal has been sent
+LINGER = 1.0  # seconds to read on after a refusal, which unread bytes would take back
 TURN = 8192  # bytes that are read before other connections have theirs; a chunk may have one
 COST = 64  # so many more does a piece count that is read by itself
 MAPPED = "::ffff:"  # an IPv4 address, as a socket for both families gives it
@@ -76,7 +76,7 @@ class Connection(HttpToolsProtocol):
         while left > 0:
             if self.transport.is_closing() or self._awaited == "nothing":
                 return
-            if self._answering():
+            if self._awaited == "request" and self.cycle and not self.cycle.response_complete:
                 break
             known = self._framing.length > 0  # one piece, however long
             most = TURN if self._awaited == "body" else MAX_HEAD + 1 - self._head
@@ -88,15 +88,18 @@ class Connection(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             if self._deadline.due is None:
                 self._deadline.set(self.settings.header_timeout)
-            self._feed(piece)
+            (self._take if known else self._feed)(piece)
             self._check_size(len(piece))
         else:
             self.loop.call_soon(self._proceed)
         self.flow.hold(held=len(self._framing) > 0)
 
-    def _answering(self) -> bool:
-        """Whether a request is complete, and its answer is not."""
-        return self._awaited == "request" and bool(self.cycle) and not self.cycle.response_complete
+    def _take(self, piece: bytes) -> None:
+        """Take bytes of a body of known length past the parser, which would copy them."""
+        self.on_body(piece)
+        if not self._framing.length:
+            self.on_message_complete()
+            self.parser = httptools.HttpRequestParser(self)
 
     def _feed(self, piece: bytes) -> None:
         try:
@@ -178,10 +181,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer without the application, unless it has begun to, and hang up.
-
-        What still comes is read for a while: the system takes back answers beside unread bytes.
-        """
+        """Answer without the application, unless it has begun to, and hang up after a while."""
         if self.transport.is_closing() or self._awaited == "nothing":
             return
         if not (self._awaited == "body" and self.cycle.response_started):

@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from server.inference.running_mean import RunningMean
 
@@ -15,39 +14,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class _Job(Generic[Item, Result]):
+class _Job(NamedTuple, Generic[Item, Result]):
     item: Item
     future: asyncio.Future[Result]
-
-    def resolve(self, result: Result | Exception) -> None:
-        """Hand the result to the event loop that waits for it; from any thread."""
-        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-            self.future.get_loop().call_soon_threadsafe(self._resolve, result)
-
-    def _resolve(self, result: Result | Exception) -> None:
-        if self.future.done():
-            return
-        if isinstance(result, Exception):
-            self.future.set_exception(result)
-        else:
-            self.future.set_result(result)
 
 
 class Batcher(Generic[Item, Result]):
     """Gives items to a function in batches, in threads of its own, the runners.
 
     run: returns a result for each item of a batch
-    limit: how many make a batch full, by `size`
+    limit: how many make a batch full, by `weight`
     runners: how many threads
     name: what the threads are called, with a number
     most: seconds that a measurement of `cost` counts at most
-    size: returns for how many an item counts
+    size: returns for how many an item counts in `cost`
+    weight: returns for how many it counts in a batch
 
-    Whenever a runner is free it takes what waits, up to `limit`, where no other is free for it: a
-    lone item starts at once, and under load batches grow by themselves. Items whose caller has gone
-    are dropped. If `run` raises for several items it is called again for each alone, so that none
-    fails for another.
+    Whenever a runner is free it takes what waits until that makes `limit`, where no other is free
+    for it: a lone item starts at once, and under load batches grow by themselves. Items whose
+    caller has gone are dropped. If `run` raises for several items it is called again for each
+    alone, so that none fails for another.
 
     Threads and a queue instead of an executor: its futures cost 0.1 ms an item and, worse, a free
     runner would wait for the event loop before it gets more.
@@ -62,10 +48,11 @@ class Batcher(Generic[Item, Result]):
         name: str,
         most: float = float("inf"),
         size: Callable[[Item], int] = lambda _: 1,
+        weight: Callable[[Item], float] = lambda _: 1,
     ) -> None:
         self.cost = RunningMean(most=most)  # of an item, while all runners are busy
         self._run = run
-        self._size = size
+        self._size, self._weight = size, weight
         self._limit = limit
         self._since: list[float | None] = [None] * runners  # when each began its batch
         self._warm = False
@@ -105,13 +92,13 @@ class Batcher(Generic[Item, Result]):
 
     def _work(self, number: int) -> None:
         while job := self._waiting.get():
-            batch, count = [job], self._size(job.item)
+            batch, weight = [job], self._weight(job.item)
             try:
-                while count < self._limit and self._since.count(None) == 1:  # itself
+                while weight < self._limit and self._since.count(None) == 1:  # itself
                     if not (job := self._waiting.get_nowait()):
                         break
                     batch.append(job)
-                    count += self._size(job.item)
+                    weight += self._weight(job.item)
             except Empty:
                 pass
             if waiting := [job for job in batch if not job.future.done()]:
@@ -141,6 +128,17 @@ class Batcher(Generic[Item, Result]):
                 return sum(self._answer([job]) for job in batch)
             fault = RuntimeError(f"a thread met {error!r}")
             results = [error if isinstance(error, Exception) else fault]
-        for job, result in zip(batch, results, strict=True):
-            job.resolve(result)
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            batch[0].future.get_loop().call_soon_threadsafe(_resolve, batch, results)
         return sum(not isinstance(result, Exception) for result in results)
+
+
+def _resolve(batch: Sequence[_Job[Item, Result]], results: Sequence[Result | Exception]) -> None:
+    """Hand all results over in one turn of the loop; each time it is woken it waits for the GIL."""
+    for job, result in zip(batch, results, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)

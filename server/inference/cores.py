@@ -21,6 +21,15 @@ def cores(root: Path = ROOT) -> int:
     return max(1, min([affinity or 1, *quotas]))
 
 
+def busy_threads(each: int) -> int:
+    """Return how many threads, of which each runs networks on `each` cores, keep all of them busy.
+
+    Where several fit it is one more: one of them may have to wait for the GIL.
+    """
+    fitting = max(1, cores() // each)
+    return fitting + (fitting > 1)
+
+
 def _quotas(root: Path) -> Iterator[float]:
     """Yield the CPU time, in seconds a second, that each control group allows."""
     try:

@@ -12,6 +12,7 @@ from server.inference.served_model import ServedModel
 from server.predictions.prediction import Picture, Prediction
 
 TENSOR = "TENSOR"  # the format of what came as pixels
+SMALL = 250_000  # bytes; a file of more takes the place of several in a run of the network
 # where the images of this request are collected with their answers, if they are
 SAMPLES: ContextVar["list[Sample] | None"] = ContextVar("SAMPLES", default=None)
 
@@ -61,6 +62,11 @@ class Sample(NamedTuple):
 
 
 AnyImage = EncodedImage | ResizedImage | DecodedImage
+
+
+def weight(image: AnyImage) -> float:
+    """Return for how many images one counts in a run: the others wait until it is decoded."""
+    return max(1, len(image.data) / SMALL) if isinstance(image, EncodedImage) else 1
 
 
 def describe(source: ResizedImage, started: float) -> DecodedImage:

@@ -10,8 +10,8 @@ from server.errors import Overloaded
 from server.image.resize import Pixels
 from server.inference.admission import Admission
 from server.inference.batcher import Batcher
-from server.inference.cores import cores
-from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage
+from server.inference.cores import busy_threads, cores
+from server.inference.images import AnyImage, DecodedImage, EncodedImage, ResizedImage, weight
 from server.inference.memory import NoRoom
 from server.inference.served_model import ServedModel
 from server.inference.worker import Worker
@@ -23,7 +23,7 @@ from server.telemetry.metrics import Metrics
 Observer = Callable[[Prediction], None]
 Result = TypeVar("Result")
 
-PAIR, FOUR = 2, 4  # images of a run on the CPU: files, where two wait; pixels of one request
+FOUR = 4  # images of a run on the CPU: files, where so many wait; pixels of one request
 STUCK = 3  # deadlines; work that has not come back by then is not expected to
 PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 
@@ -31,9 +31,9 @@ PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 class Predictor:
     """Answers images, as many as come, on threads as many as there are cores.
 
-    On the CPU a thread has one image, or two, to itself from bytes to answers: they stay in its
-    core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool decodes and the network takes
-    batches. What is under way keeps the model it began with.
+    On the CPU a thread has an image, or a few small ones, to itself from bytes to answers: they
+    stay in its core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool decodes and the
+    network takes batches. What is under way keeps the model it began with.
     """
 
     def __init__(
@@ -53,8 +53,7 @@ class Predictor:
         self.settings, self.metrics = settings, metrics
         self.model = ServedModel(classifier, batch=settings.batch)
         self.observers = (metrics.observe, *observers)
-        fitting = 1 if classifier.on_gpu else max(1, cores() // settings.threads)
-        runners = settings.runners or fitting
+        runners = settings.runners or (1 if classifier.on_gpu else busy_threads(settings.threads))
         self.batch = batch = self.model.batch
         self.worker, deadline = Worker(settings, metrics), settings.deadline
         self._decoders: Batcher[EncodedImage, DecodedImage] = Batcher(
@@ -66,11 +65,12 @@ class Predictor:
         )
         self._runners: Batcher[Sequence[AnyImage], list[Prediction]] = Batcher(
             self._predict,
-            limit=max(PAIR, batch),
+            limit=FOUR if batch == 1 else batch,
             runners=runners,
             name="predict",
             most=deadline,
             size=len,
+            weight=lambda group: sum(map(weight, group)),
         )
         way = (self._runners,) if batch == 1 else (self._decoders, self._runners)
         self.admission = Admission(

@@ -14,7 +14,7 @@ from server.model.classifier import Classifier
 from tests.kit.artefact import SIZE, pixel_model, write_pixel_artefact
 from tests.kit.drawing import draw, encoded
 from tests.kit.in_process import GOLDEN, QUIET, serving
-from tests.kit.live import serve
+from tests.kit.live import Live, serve
 
 BLACK = encoded(Image.new("RGB", (SIZE, SIZE)))
 LARGE = encoded(Image.linear_gradient("L").resize((6000, 5000)))
@@ -121,3 +121,23 @@ def test_batches_answer_like_images_alone(model: Path, tmp_path: Path) -> None:
         assert runs < 1 + 2 * len(images)
     for one, other in zip(together, alone, strict=True):
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)
+
+
+def test_small_files_share_runs_of_the_network_and_large_ones_do_not(
+    model: Path, tmp_path: Path
+) -> None:
+    noise = Image.effect_noise((1000, 1001), 100).convert("RGB")
+    large = encoded(noise)
+    assert len(large) > 1_000_000
+    with serve(tmp_path, model, RUNNERS="1", MAX_BATCH_IMAGES="9") as live:
+        assert _runs(live, 9 * [BLACK]) <= 4  # one of those that come first, four, four
+        assert _runs(live, 4 * [large]) == 4
+
+
+def _runs(live: Live, images: list[bytes]) -> float:
+    """Return how often the network runs for images that come together."""
+    count = re.compile(r"prediction_batch_size_count (\S+)")
+    before = float(count.findall(live.client.get("/metrics").text)[0])
+    answer = live.client.post("/predict_batch", files=[("images", image) for image in images])
+    assert all("class" in one for one in answer.json()["results"])
+    return float(count.findall(live.client.get("/metrics").text)[0]) - before

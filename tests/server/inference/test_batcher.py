@@ -107,9 +107,9 @@ def test_no_runner_takes_what_another_is_free_for() -> None:
     assert batches == [1] * 100
 
 
-def test_a_batch_is_full_by_what_its_items_count() -> None:
+def test_a_batch_is_full_by_what_its_items_weigh() -> None:
     async def scenario() -> None:
-        batcher = Batcher(run, limit=2, runners=1, name="test", size=len)
+        batcher = Batcher(run, limit=2, runners=1, name="test", weight=len)
         groups = ["aaaa", "bbbb", "c", "d", "e"]
         tasks = [asyncio.create_task(batcher.submit(group)) for group in groups]
         await gate.entered()

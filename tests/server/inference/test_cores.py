@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.inference.cores import cores
+from server.inference.cores import busy_threads, cores
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,8 @@ def test_without_cgroups_or_with_strange_ones_all_cores_count(
     tmp_path: Path, groups: str | None
 ) -> None:
     assert cores(write(tmp_path, {} if groups is None else {"proc/self/cgroup": groups})) == 64
+
+
+@pytest.mark.parametrize(("each", "expected"), [(1, 65), (8, 9), (63, 1), (64, 1), (100, 1)])
+def test_one_thread_more_than_fit(each: int, expected: int) -> None:
+    assert busy_threads(each) == expected
