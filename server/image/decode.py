@@ -24,6 +24,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from server.image.colour import Conversion, ProfileError, read_profile
+from server.image.formats import JPEGS
 from server.image.header import Header, header_of, opened
 from server.image.limits import MAX_PIXELS
 from server.image.reduction import covered_box, reduction
@@ -86,6 +87,8 @@ def decode(
             admit(header)
         colours, remarks = _colours(source)
         deep = ";16" in str(source.tile[:1])  # of 16 bits, which Pillow forgets when it loads
+        if header.format in JPEGS:
+            source.decodermaxblock = len(data)  # all at once, which copies nothing
         source.load()
         orientation = _orientation(source)
         factor = reduction(source.size, target, converted=bool(colours))

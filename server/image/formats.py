@@ -9,6 +9,7 @@ turns pictures upright by itself, by `irot` and `imir`, and of several takes the
 from PIL import AvifImagePlugin, features
 
 PILLOW = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+JPEGS = ("JPEG", "MPO")  # as Pillow calls one, and one that more pictures follow
 
 
 def _heif() -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class Network(nn.Module):
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return `float32 [n, 3, height, width]`, in channels_last as the pixels are stored."""
-        return (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
+        return (images.permute(0, 3, 1, 2).float() - 255 * self.mean) / (255 * self.std)
 
     def denormalise(self, inputs: Tensor) -> Tensor:
         """Return pixels `float32 [n, height, width, 3]`, 0 to 255: the inverse of `normalise`."""

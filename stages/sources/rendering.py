@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from server.image.decode import Decoded, decode
+from server.image.formats import JPEGS
 from server.image.reduction import least_side, reduction
 from server.image.resize import Pixels
 
 SIDE = 32  # pixels; the perceptual hash looks at no more
 DECODED_FOR = 160  # prepare.image_size as it is set at first: most pictures are decoded once then
-JPEGS = ("JPEG", "MPO")
 SCALES = (8, 4, 2)  # at which libjpeg decodes, see `PIL.JpegImagePlugin.JpegImageFile.draft`
 LOWEST = 8  # frequencies a direction, of which the perceptual hash tells
 UNIT = 2**22  # that stands for 1; twice its square times all pixels stays below 2**63
