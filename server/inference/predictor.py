@@ -55,6 +55,7 @@ class Predictor:
         self.observers = (metrics.observe, *observers)
         runners = settings.runners or (1 if classifier.on_gpu else busy_threads(settings.threads))
         self.batch = batch = self.model.batch
+        self._few = FOUR if batch == 1 and not classifier.on_gpu else 1  # images that stay together
         self.worker, deadline = Worker(settings, metrics), settings.deadline
         self._decoders: Batcher[EncodedImage, DecodedImage] = Batcher(
             lambda items: list(map(self.worker.decode, items)),
@@ -65,7 +66,7 @@ class Predictor:
         )
         self._runners: Batcher[Sequence[AnyImage], list[Prediction]] = Batcher(
             self._predict,
-            limit=FOUR if batch == 1 else batch,
+            limit=max(self._few, batch),
             runners=runners,
             name="predict",
             most=deadline,
@@ -119,8 +120,8 @@ class Predictor:
     async def predict_pixels(self, pixels: Pixels, model: ServedModel) -> list[Prediction]:
         """Answer images `[n, size, size, 3]` of a client, as `predict` does."""
         images = [ResizedImage(pixels=one, recorded=True, model=model) for one in pixels]
-        few = FOUR if self.batch == 1 else 1
-        groups = [images[start : start + few] for start in range(0, len(images), few)]
+        starts = range(0, len(images), self._few)
+        groups = [images[start : start + self._few] for start in starts]
         with self.admission.enter(len(images)):
             async with asyncio.timeout(self.settings.deadline):
                 answered = await asyncio.gather(*map(self._runners.submit, groups))

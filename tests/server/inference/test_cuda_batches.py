@@ -1,18 +1,27 @@
 """Batches of a few sizes in bound memory: for CUDA, here with the memory of the CPU."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from server.image.decode import decode
+from server.inference import served_model
 from server.inference.cuda_batches import CudaBatches
-from server.model.classifier import Classifier
-from server.model.providers import TENSORRT, driver_version
+from server.inference.predictor import Predictor
+from server.model.classifier import Classifier, Floats
+from server.model.providers import CUDA, TENSORRT, driver_version
+from server.predictions.prediction import Prediction
+from server.telemetry.metrics import Metrics
 from tests.kit.artefact import write_colour_artefact
 from tests.kit.drawing import photograph
+from tests.kit.in_process import QUIET
 from tests.server.test_stuck import SECONDS
 
 LIMIT = 8
@@ -77,6 +86,27 @@ def test_who_builds_an_engine_for_tensorrt_keeps_no_other_model_waiting(tmp_path
         served([pixels])
         assert not built.done()
         built.result()
+
+
+def test_who_asks_for_batches_of_one_image_gets_no_larger(
+    own: Classifier, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        await predictor.predict_pixels(np.stack(images), predictor.model)
+        answers = await predictor.predict_batch([photograph()] * LIMIT, predictor.model)
+        assert all(isinstance(answer, Prediction) for answer in answers)
+
+    def network(pixels: Sequence[np.ndarray]) -> tuple[Floats, Floats]:
+        counts.append(len(pixels))
+        return bound(pixels)
+
+    monkeypatch.setattr(served_model, "CudaBatches", partial(CudaBatches, device="cpu"))
+    own.provider = CUDA
+    predictor, counts = Predictor(own, replace(QUIET, batch=1), Metrics()), list[int]()
+    bound, predictor.model.network = predictor.model.network, network
+    asyncio.run(scenario())
+    predictor.close()
+    assert counts == 2 * LIMIT * [1]
 
 
 @pytest.mark.gpu
