@@ -89,16 +89,18 @@ def decode(
         deep = ";16" in str(source.tile[:1])  # of 16 bits, which Pillow forgets when it loads
         if header.format in JPEGS:
             source.decodermaxblock = len(data)  # all at once, which copies nothing
+        said = source.size
         source.load()
+        if source.size != said:
+            raise ValueError("another size than its header says")
         orientation = _orientation(source)
         factor = reduction(source.size, target, converted=bool(colours))
         picture = _rgb(source, factor, colours)
     del source  # its pixels, before others are made
-    width, height = header.width, header.height
+    sides = (header.width, header.height)
+    width, height = sides[::-1] if orientation in SIDEWAYS else sides
     if orientation in TURNS:
         picture = picture.transpose(TURNS[orientation])
-    if orientation in SIDEWAYS:
-        width, height = height, width
     divisor = header.scale * factor
     if deep and _spread(picture) < SPREAD:
         remarks += (Remark.RANGE,)

@@ -57,6 +57,13 @@ def test_a_turned_heic_is_turned_once(turns: int) -> None:
     )
 
 
+def test_one_that_is_cropped_to_more_than_its_picture_is_refused() -> None:
+    height = heic.PLAIN.index(b"clap") + 12  # by which libheif goes only as far as there are pixels
+    larger = heic.PLAIN[:height] + (60).to_bytes(4) + heic.PLAIN[height + 4 :]
+    with pytest.raises(ImageError, match="another size than its header says"):
+        decode(larger, target=8)
+
+
 def test_transparency_of_a_heic_is_blended_on_white() -> None:
     assert near(quarters(heic.CLEAR), [*heic.QUARTERS[:3], (255, 255, 255)])
 
