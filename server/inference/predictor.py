@@ -29,7 +29,7 @@ PATIENCE = 1.0  # seconds for the threads to end, once nobody waits for them
 
 
 class Predictor:
-    """Answers images, as many as come, on threads as many as there are cores.
+    """Answers images, as many as come, on threads enough to keep all cores busy.
 
     On the CPU a thread has an image, or a few small ones, to itself from bytes to answers: they
     stay in its core's cache. On CUDA, or where `SERVER_BATCH` asks for it, a pool decodes and the

@@ -219,6 +219,21 @@ def test_it_learns_what_an_item_costs_while_all_runners_are_busy() -> None:
     asyncio.run(scenario())
 
 
+def test_the_cost_is_that_of_each_of_the_images_of_an_item() -> None:
+    def work(groups: Sequence[str]) -> Sequence[str]:
+        time.sleep(0.1)
+        return groups
+
+    async def scenario() -> None:
+        batcher = Batcher(work, limit=1, runners=1, name="test", size=len)
+        for _ in range(2):  # the first warms up
+            await batcher.submit(100 * "a")
+        assert batcher.close()
+        assert 0.001 <= batcher.cost() < 0.05
+
+    asyncio.run(scenario())
+
+
 def test_what_ends_after_the_event_loop_is_dropped() -> None:
     async def scenario() -> None:
         task = asyncio.create_task(batcher.submit(1))
